@@ -1,0 +1,50 @@
+# Each target installs what it needs into .venv of this checkout first; afterwards .venv/bin/hookledger is the command.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check serve bench
+
+help:
+	@echo 'make demo    from nothing to signed, verified deliveries, in under a minute'
+	@echo 'make test    every test'
+	@echo 'make check   format, lint, types, import contracts, spelling'
+	@echo 'make serve   the service on 127.0.0.1:8420; its data go to ./hookledger-data'
+	@echo 'make bench   how many deliveries a second this machine makes'
+
+demo: $(INSTALLED)
+	$(BIN)/hookledger demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+serve: $(INSTALLED)
+	$(BIN)/hookledger serve
+
+bench: $(INSTALLED)
+	$(BIN)/hookledger bench
+
+# The checks before `venv` are there because its own words, or a half-made .venv, help nobody.
+$(INSTALLED): setup.cfg pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo 'hookledger needs Python 3.11 or newer, and there is no "$(PYTHON)" here.' >&2; \
+	  echo 'Install it, or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'hookledger needs Python 3.11 or newer; "$(PYTHON)" is' "$$($(PYTHON) -V)." >&2; \
+	  echo 'Say where a newer one is: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '"$(PYTHON)" cannot make virtual environments: its module ensurepip is missing.' >&2; \
+	  echo 'On Debian and Ubuntu it is a package of its own: apt install python3-venv' >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
