@@ -1,0 +1,56 @@
+"""Wake me at a time: the one way in which hookledger waits, so that tests can turn the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from core.clock import Clock
+
+SLEEP_MS_MAX = 60_000
+"""The wall clock may jump while a long alarm sleeps: look again at least this often."""
+
+
+class Alarm(Protocol):
+    """An alarm that was set."""
+
+    def cancel(self) -> None: ...
+
+
+class Alarms(Protocol):
+    """Sets alarms on some clock."""
+
+    def at(self, at_ms: int, wake: Callable[[], None]) -> Alarm:
+        """Call *wake* on the loop at *at_ms* or soon after; at once if that is past."""
+        ...
+
+
+class _LoopAlarm:
+    def __init__(self, clock: Clock, at_ms: int, wake: Callable[[], None]) -> None:
+        self._clock, self._at_ms, self._wake = clock, at_ms, wake
+        self._loop = asyncio.get_running_loop()
+        self._handle = self._sleep()
+
+    def _sleep(self) -> asyncio.TimerHandle:
+        wait_ms = min(max(self._at_ms - self._clock.now_ms(), 0), SLEEP_MS_MAX)
+        return self._loop.call_later(wait_ms / 1000, self._look)
+
+    def _look(self) -> None:
+        if self._clock.now_ms() >= self._at_ms:
+            self._wake()
+        else:
+            self._handle = self._sleep()
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+
+class LoopAlarms:
+    """Alarms of the running event loop, on the clock given."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def at(self, at_ms: int, wake: Callable[[], None]) -> Alarm:
+        return _LoopAlarm(self._clock, at_ms, wake)

@@ -1,0 +1,81 @@
+"""Every limit, by name. What is full says which of these it met."""
+
+from __future__ import annotations
+
+# Intake
+EVENT_BYTES_MAX = 256 * 1024
+"""One portal event as sent."""
+REQUEST_BYTES_MAX = 8 * 1024 * 1024
+"""One request to the ledger API."""
+REQUEST_EVENTS_MAX = 1_000
+"""Portal events in one request."""
+EVENT_ID_CHARS_MAX = 200
+TENANT_CHARS_MAX = 100
+INTAKE_BYTES_MAX = 64 * 1024 * 1024
+"""Request bodies that are read, or wait for their commit, in all; more is answered 503."""
+INTAKE_EVENTS_MAX = 20_000
+"""Portal events that wait for their commit, in all; more is answered 503."""
+
+# Webhooks
+WEBHOOK_NAME_CHARS_MAX = 50
+WEBHOOK_URL_CHARS_MAX = 2_048
+WEBHOOK_TARGET_CHARS_MAX = 255
+WEBHOOK_TRIGGERS_MAX = 200
+SECRET_CHARS_MIN = 8
+SECRET_CHARS_MAX = 75
+"""Longer than DocSpace's 50, so that a `whsec_` secret of 48 bytes fits."""
+
+# Plugins
+PLUGIN_FAULT_CHARS_MAX = 500
+"""Kept of what a plugin raised."""
+
+# Ledger
+COMMIT_UNITS_MAX = 4_096
+"""Units in one commit; the others wait for the next."""
+COMMIT_EVENTS_MAX = 8_192
+"""Recorded events in one commit; a single unit may be larger."""
+TAIL_EVENTS_MAX = 50_000
+TAIL_BYTES_MAX = 32 * 1024 * 1024
+"""Newest recorded events kept in memory for followers that are a little behind."""
+READ_EVENTS_MAX = 2_000
+"""Recorded events read from disk at once."""
+
+# Delivery
+YOUNG_REQUESTS_MAX = 128
+"""Requests under way that are younger than SLOW_MS."""
+SLOW_MS = 1_000
+"""A request older than this is slow; it no longer counts among the young."""
+WINDOW_START = 4
+WINDOW_MAX = 64
+"""Requests of one webhook under way."""
+UNRECORDED_MAX = 2_048
+"""Outcomes that wait for their commit; beyond it nothing is handed out."""
+READY_ROWS_MAX = 8_192
+READY_BYTES_MAX = 48 * 1024 * 1024
+"""Due rows kept in memory, of all webhooks; the rest stays in the outbox on disk."""
+CANCEL_CHUNK = 500
+"""Deliveries cancelled in one unit."""
+CONNECT_S = 10.0
+TOTAL_S = 30.0
+"""One attempt: to connect, and from the first to the last byte."""
+ANSWER_BYTES_MAX = 64 * 1024
+"""Kept of a receiver's answer; beyond it the connection is dropped."""
+ANSWER_WIRE_BYTES_MAX = 512 * 1024
+"""Read of a receiver's answer in all, with headers and framing; beyond it the connection is dropped."""
+ANSWER_HEADERS_MAX = 64
+ANSWER_HEADER_CHARS_MAX = 1_024
+"""Kept of a receiver's headers."""
+IDLE_S = 60.0
+"""A connection to a receiver is kept for the next request."""
+IDLE_LINES_MAX = 256
+"""Connections that wait for the next request, to all receivers; beyond it the oldest is closed."""
+RETRY_AFTER_MS_MAX = 24 * 3600 * 1000
+"""A receiver may hold us back for a day at most; more is recorded as capped."""
+FAILING_MS_MAX = 3 * 24 * 3600 * 1000
+"""A webhook that only fails for longer is disabled at the next delivery that ends failed."""
+
+# Views
+FOLD_MS = 250
+"""How long a view gathers before it writes."""
+FOLD_EVENTS_MAX = 20_000
+"""Recorded events a view gathers before it writes sooner."""
