@@ -1,0 +1,199 @@
+"""Feed a view what it has not seen: from the tail in memory, from disk when it is behind.
+
+A view gathers for a moment before it writes, and writes what it gathered with its position in one transaction;
+any split of the ledger into such batches gives equal rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+from core.alarms import Alarm, Alarms
+from core.clock import Clock
+from core.errors import ConflictError
+from core.ledger.read import Reader
+from core.ledger.tail import Segment
+from core.ledger.unit import Body, Recorded
+from core.ledger.views import Views
+from core.ledger.writer import Writer
+from core.limits import FOLD_EVENTS_MAX, FOLD_MS, READ_EVENTS_MAX
+
+log = logging.getLogger("hookledger.follow")
+
+RETRY_MS = 1_000
+"""How long a view waits after its file did not take a batch."""
+
+
+class View(Protocol):
+    """Rows for one question. `take` and `written` run on the loop, `write` in the views' thread."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which carries the version of its fold."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """Statements that make its tables where they are missing."""
+        ...
+
+    def take(self, events: Sequence[Recorded], bodies: Mapping[int, Body]) -> None:
+        """Gather these events; *bodies* are those still in memory."""
+        ...
+
+    def drain(self) -> Any:
+        """Hand over what was gathered since the last drain."""
+        ...
+
+    def write(self, connection: sqlite3.Connection, batch: Any) -> None:
+        """Write a batch, inside a transaction."""
+        ...
+
+    def written(self, batch: Any) -> None:
+        """The batch is on disk."""
+        ...
+
+
+class Follower:
+    """Keeps one view up with the ledger."""
+
+    def __init__(
+        self,
+        view: View,
+        views: Views,
+        writer: Writer,
+        reader: Reader,
+        executor: Executor,
+        clock: Clock,
+        alarms: Alarms,
+    ) -> None:
+        self.view = view
+        self._views, self._writer, self._reader = views, writer, reader
+        self._executor, self._clock, self._alarms = executor, clock, alarms
+        self.taken = self.written = views.begin(view.name, view.tables)
+        """Positions up to which the view has gathered, and written."""
+        self._gathered = 0
+        self._alarm: Alarm | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._behind: asyncio.Task[None] | None = None
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self.stands_by = False
+        writer.follow(self._segment)
+
+    async def start(self) -> None:
+        """Read what was recorded while nobody followed; returns when the view has gathered all of it."""
+        if self.taken < self._writer.head:
+            self._behind = asyncio.create_task(self._catch_up())
+            await self._behind
+
+    def _segment(self, segment: Segment) -> None:
+        if self._behind is not None or self.stands_by:
+            return
+        if segment.previous != self.taken:
+            self._behind = asyncio.create_task(self._catch_up())
+            return
+        self._take(segment.events, segment.bodies, segment.last)
+
+    def _take(self, events: Sequence[Recorded], bodies: Mapping[int, Body], last: int) -> None:
+        self.view.take(events, bodies)
+        self.taken = last
+        self._gathered += len(events)
+        if self._gathered >= FOLD_EVENTS_MAX or self._waiters:
+            self._write_soon()
+        elif self._alarm is None:
+            self._alarm = self._alarms.at(self._clock.now_ms() + FOLD_MS, self._write_soon)
+
+    def _write_soon(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._writing is None and self.taken > self.written:
+            self._writing = asyncio.create_task(self._write())
+
+    async def _catch_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self.taken < self._writer.head:
+                segments = self._writer.tail.after(self.taken)
+                if segments:
+                    for segment in segments:
+                        self._take(segment.events, segment.bodies, segment.last)
+                    continue
+                events = await loop.run_in_executor(self._executor, self._reader.after, self.taken, READ_EVENTS_MAX)
+                if not events:
+                    break
+                self._take(events, {}, events[-1].position)
+                if self._gathered >= FOLD_EVENTS_MAX:
+                    await self.flush()
+        finally:
+            self._behind = None
+
+    async def flush(self) -> None:
+        """Write all that was gathered up to now."""
+        goal = self.taken
+        while self.written < goal and not self.stands_by:
+            self._write_soon()
+            if self._writing is not None:
+                await asyncio.shield(self._writing)
+
+    async def reach(self, position: int) -> None:
+        """Wait until the view's rows hold everything up to *position*."""
+        if self.written >= position:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((position, future))
+        self._write_soon()
+        await future
+
+    async def _write(self) -> None:
+        previous, last = self.written, self.taken
+        batch = self.view.drain()
+        self._gathered = 0
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                try:
+                    await loop.run_in_executor(self._executor, self._transaction, batch, previous, last)
+                    break
+                except sqlite3.Error as error:
+                    log.error("the view %s cannot be written: %s; trying again", self.view.name, error)
+                    waited = asyncio.Event()
+                    self._alarms.at(self._clock.now_ms() + RETRY_MS, waited.set)
+                    await waited.wait()
+        except ConflictError as error:
+            self.stands_by = True
+            log.error("%s; standing by", error)
+            return
+        finally:
+            self._writing = None
+        self.written = last
+        self.view.written(batch)
+        for position, future in self._waiters:
+            if position <= last and not future.done():
+                future.set_result(None)
+        self._waiters = [waiter for waiter in self._waiters if not waiter[1].done()]
+        if self._waiters or self._gathered >= FOLD_EVENTS_MAX:
+            self._write_soon()
+
+    def _transaction(self, batch: Any, previous: int, last: int) -> None:
+        connection = self._views.writing
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._views.move(self.view.name, previous, last)
+            self.view.write(connection, batch)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    async def stop(self) -> None:
+        """Write what is left."""
+        if self._behind is not None:
+            await self._behind
+        await self.flush()

@@ -1,0 +1,105 @@
+"""What one caller appends, all or nothing, and what it is answered."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from core.model.event import Event
+
+
+class Claim(NamedTuple):
+    """A name that only one stream can ever have: `scope` says whose and what (`event:1`), `key` is the name."""
+
+    scope: str
+    key: str
+
+
+class Condition(NamedTuple):
+    """The directory the unit was decided on: of which tenant, in which version, read by which catalogue."""
+
+    tenant: str
+    directory: bytes
+    catalogue: bytes
+
+
+class Entry(NamedTuple):
+    """An event with the stream it goes to and the version it must get there (1 is the stream's first)."""
+
+    stream: bytes
+    version: int
+    event: Event
+
+
+class Body(NamedTuple):
+    """Bytes that stand beside one event and can be forgotten without it: what the portal sent and the payload made
+    of it, or (`data`) a receiver's answer. `entry` is the event's index in its unit. Their proofs share the salt."""
+
+    entry: int
+    salt: bytes
+    data: bytes
+    payload: bytes | None = None
+
+
+class Sealed(NamedTuple):
+    """A webhook's secret under the master key."""
+
+    id: bytes
+    webhook: bytes
+    sealed: bytes
+
+
+class Unit(msgspec.Struct, gc=False):
+    """Events of one caller, appended all or none, with what must hold and what stands beside them."""
+
+    entries: list[Entry]
+    claim: Claim | None = None
+    condition: Condition | None = None
+    bodies: tuple[Body, ...] = ()
+    secrets: tuple[Sealed, ...] = ()
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """The claim is taken, by the unit whose first event stands at this position."""
+
+    position: int
+
+
+class StaleStream(msgspec.Struct, frozen=True):
+    """A stream is at another version than the unit counts on."""
+
+    stream: bytes
+    version: int
+
+
+class StaleDirectory(msgspec.Struct, frozen=True):
+    """The directory, or the catalogue, is not the one the unit was decided on."""
+
+    tenant: str
+
+
+Answer = int | Duplicate | StaleStream | StaleDirectory
+"""The position of the unit's first event (the others follow without a gap), or why it was refused."""
+
+
+class Recorded(NamedTuple):
+    """An event in the ledger."""
+
+    position: int
+    stream: bytes
+    version: int
+    event: Event
+
+
+ZERO_VERSION = bytes(16)
+"""A directory, or catalogue, that nothing has happened to."""
+
+CATALOGUE = ""
+"""The tenant under which the catalogue's version is kept."""
+
+
+def chain(version: bytes, stream: bytes, stream_version: int) -> bytes:
+    """The directory version after one more event: two histories never look alike."""
+    return blake2b(version + stream + stream_version.to_bytes(8, "big"), digest_size=16).digest()

@@ -1,0 +1,138 @@
+"""Group commit: what many callers append while a commit is under way goes into the next one, with no timer.
+
+An idle ledger answers after one fsync; a busy one shares each fsync among all who wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from core.clock import Clock
+from core.errors import HookledgerError, OverloadedError
+from core.ledger.append import Appended, Appender
+from core.ledger.tail import Segment, Tail
+from core.ledger.unit import Answer, Body, Recorded, Unit
+from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX
+
+log = logging.getLogger("hookledger.ledger")
+
+OnAnswers = Callable[[list[Answer] | HookledgerError], None]
+Follow = Callable[[Segment], None]
+
+
+class Writer:
+    """The one way into the ledger of this process. Lives on the event loop; commits in the executor given.
+
+    *executor* must have one thread: commits are made one after the other. The claims' index is written in *background*.
+    """
+
+    def __init__(self, appender: Appender, clock: Clock, executor: Executor, background: Executor) -> None:
+        self._appender = appender
+        self._clock = clock
+        self._executor, self._background = executor, background
+        self._waiting: deque[tuple[Sequence[Unit], OnAnswers]] = deque()
+        self._committing: list[tuple[Sequence[Unit], OnAnswers]] = []
+        self._idle: asyncio.Future[None] | None = None
+        self._followers: list[Follow] = []
+        self.tail = Tail()
+        self.head = appender.last
+        self.fault: str | None = None
+        """Why the last commit failed; None when it did not."""
+
+    def follow(self, follower: Follow) -> None:
+        """Hand every new segment to *follower*, in order, on the loop, after its callers were answered."""
+        self._followers.append(follower)
+
+    def submit(self, units: Sequence[Unit], on_answers: OnAnswers) -> None:
+        """Append *units*, in this order; *on_answers* is called on the loop with an answer for each."""
+        self._waiting.append((units, on_answers))
+        if not self._committing:
+            self._commit()
+
+    async def append(self, units: Sequence[Unit]) -> list[Answer]:
+        """Append *units* and wait for the commit. OverloadedError when the ledger cannot write."""
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+
+        def answered(answers: list[Answer] | HookledgerError) -> None:
+            if future.cancelled():
+                return
+            if isinstance(answers, HookledgerError):
+                future.set_exception(answers)
+            else:
+                future.set_result(answers)
+
+        self.submit(units, answered)
+        return await future
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._committing or self._waiting:
+            if self._idle is None:
+                self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._idle)
+
+    def _commit(self) -> None:
+        n_units = n_events = 0
+        while self._waiting and n_units < COMMIT_UNITS_MAX and n_events < COMMIT_EVENTS_MAX:
+            units, on_answers = self._waiting.popleft()
+            self._committing.append((units, on_answers))
+            n_units += len(units)
+            n_events += sum([len(unit.entries) for unit in units])
+        batch = [unit for units, _ in self._committing for unit in units]
+        future = asyncio.get_running_loop().run_in_executor(
+            self._executor, self._appender.append, batch, self._clock.now_ms()
+        )
+        future.add_done_callback(self._committed)
+
+    def _committed(self, future: asyncio.Future[Appended]) -> None:
+        done, self._committing = self._committing, []
+        if self._waiting:
+            self._commit()
+        error = future.exception()
+        if error is not None:
+            self._failed(done, error)
+        else:
+            self._answer(done, future.result())
+        if self._appender.claims.is_full:
+            asyncio.get_running_loop().run_in_executor(self._background, self._appender.claims.flush)
+        if self._idle is not None and not self._committing and not self._waiting:
+            self._idle.set_result(None)
+            self._idle = None
+
+    def _failed(self, done: list[tuple[Sequence[Unit], OnAnswers]], error: BaseException) -> None:
+        self.fault = f"{type(error).__name__}: {error}"
+        log.error("the ledger cannot write: %s", self.fault)
+        refusal = OverloadedError(f"the ledger cannot write: {error}; nothing was kept, try again")
+        for _, on_answers in done:
+            on_answers(refusal)
+
+    def _answer(self, done: list[tuple[Sequence[Unit], OnAnswers]], appended: Appended) -> None:
+        self.fault = None
+        self.head = appended.last
+        answers = appended.answers
+        events: list[Recorded] = []
+        bodies: dict[int, Body] = {}
+        index = 0
+        for units, _ in done:
+            for unit in units:
+                position = answers[index]
+                index += 1
+                if type(position) is int:
+                    for body in unit.bodies:
+                        bodies[position + body.entry] = body
+                    for stream, version, event in unit.entries:
+                        events.append(Recorded(position, stream, version, event))
+                        position += 1
+        index = 0
+        for units, on_answers in done:
+            on_answers(answers[index : index + len(units)])
+            index += len(units)
+        if events:
+            segment = Segment(appended.previous, appended.last, events, bodies)
+            self.tail.add(segment)
+            for follow in self._followers:
+                follow(segment)
