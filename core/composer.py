@@ -1,0 +1,176 @@
+"""Turns one portal event, and what a plugin made of it, into the unit that records both and the deliveries they cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+import msgspec
+
+from core.directory import Directory, Early
+from core.incoming import Checked
+from core.ledger.unit import Body, Claim, Entry, Unit
+from core.matching import candidates
+from core.model import delivery, group, person
+from core.model.portal_event import Proof, Received
+from core.model.webhook import Webhook
+from core.plugins import Plugins, Spoiled
+from core.trigger import (
+    Change,
+    Owner,
+    PortalEvent,
+    Reading,
+    RemoveGroup,
+    RemovePerson,
+    SetGroup,
+    SetPerson,
+)
+from core.wire.docspace_json import encode
+
+Random = Callable[[int], bytes]
+"""That many random bytes."""
+
+Source = tuple[str | int, ...]
+"""Where an event came from, as `Received.source` keeps it."""
+
+
+class Composed(msgspec.Struct):
+    """A unit on its way: which event it is of, and the directory changes made ahead of its commit."""
+
+    index: int
+    unit: Unit
+    received: Received
+    early: Early | None
+
+
+class Composer:
+    """Turns one event and what a plugin made of it into the unit that records both."""
+
+    def __init__(
+        self, directory: Directory, plugins: Plugins, random: Random, tenant: str, source: Source, now_ms: int
+    ) -> None:
+        self._directory = directory
+        self._plugins = plugins
+        self._random = random
+        self._tenant = tenant
+        self._claims = f"event:{tenant}"
+        self._source = source
+        self._now = now_ms
+        self._prefix = now_ms.to_bytes(6, "big")
+
+    def unit(
+        self, index: int, event: Checked, portal_event: PortalEvent, reading: Reading | Spoiled | None
+    ) -> Composed:
+        tenant, now = self._tenant, self._now
+        condition = self._directory.condition(tenant)
+        random = self._random(23)
+        prefix, salt = self._prefix + random[:7], random[7:]
+        stream = prefix + b"\0\0\0"
+        registered = self._plugins.triggers.get(event.type)
+        webhooks: Sequence[Webhook] = ()
+        payload: bytes | None = None
+        readers = event.readers
+        target_type: str | None = None
+        targets: tuple[int | str, ...] = ()
+        if type(reading) is Reading:
+            try:
+                payload = encode(reading.payload)
+            except (TypeError, ValueError, RecursionError) as error:
+                reading = self._plugins.spoiled(event.type, error)
+        if type(reading) is Reading:
+            target_type, targets = reading.target_type, tuple(reading.target_ids)
+            if readers is None and reading.readers is not None:
+                readers = tuple(reading.readers)
+            webhooks = self._webhooks(event, portal_event, targets, readers)
+        received = Received(
+            tenant,
+            now,
+            event.id,
+            event.type,
+            None if registered is None else registered.trigger.name,
+            None if registered is None else registered.trigger.bit,
+            event.time,
+            event.actor,
+            target_type,
+            targets,
+            readers,
+            self._source,
+            None if registered is None else registered.plugin,
+            None if registered is None else registered.version,
+            reading.fault if type(reading) is Spoiled else None,
+            len(webhooks),
+            Proof(len(event.raw), sha256(salt + event.raw).digest()),
+            None if payload is None else Proof(len(payload), sha256(salt + payload).digest()),
+        )
+        entries = [Entry(stream, 1, received)]
+        early = None
+        if type(reading) is Reading and reading.changes:
+            changes = self._changes(reading.changes, portal_event, stream)
+            entries += changes
+            early = self._directory.apply_early(tenant, changes)
+        for number, webhook in enumerate(webhooks, 1):
+            entries.append(
+                Entry(prefix + number.to_bytes(3, "big"), 1, delivery.Created(tenant, now, webhook.number, stream))
+            )
+        unit = Unit(entries, Claim(self._claims, event.id), condition, (Body(0, salt, event.raw, payload),))
+        return Composed(index, unit, received, early)
+
+    def _webhooks(
+        self,
+        event: Checked,
+        portal_event: PortalEvent,
+        targets: Sequence[int | str],
+        readers: Sequence[str] | None,
+    ) -> Sequence[Webhook]:
+        tenant = self._directory.tenant(self._tenant)
+        found = candidates(tenant, event.type, targets, event.actor, readers)
+        if self._plugins.has_can_see:
+            doubts = [(webhook, owner) for webhook, owner in found if owner is not None]
+            if doubts:
+                pairs = [(Owner(owner.id, owner.role, owner.groups), portal_event) for _, owner in doubts]
+                allowed = self._plugins.can_see(pairs, tenant.people)
+                refused = {doubt[0].id for doubt, may in zip(doubts, allowed, strict=True) if not may}
+                return [webhook for webhook, _ in found if webhook.id not in refused]
+        return [webhook for webhook, _ in found]
+
+    def _changes(self, changes: Sequence[Change], portal_event: PortalEvent, cause: bytes) -> list[Entry]:
+        """What the plugin learnt, as recorded events on the streams of those it is about."""
+        people = self._directory.tenant(self._tenant).people
+        time = min(portal_event.time, self._now)
+        entries: list[Entry] = []
+        begun: dict[tuple[str, str], tuple[bytes, int]] = {}
+        for change in changes:
+            is_person = isinstance(change, SetPerson | RemovePerson)
+            kind = "person" if is_person else "group"
+            known = begun.get((kind, change.id))
+            if known is None:
+                found = people.persons.get(change.id) if is_person else people.groups.get(change.id)
+                known = (found.stream, found.version) if found is not None else (self._prefix + self._random(10), 0)
+            stream, version = known[0], known[1] + 1
+            begun[kind, change.id] = (stream, version)
+            entries.append(Entry(stream, version, self._recorded(change, time, cause)))
+        return entries
+
+    def _recorded(
+        self, change: Change, time: int, cause: bytes
+    ) -> person.Set | person.Removed | group.Set | group.Removed:
+        match change:
+            case SetPerson():
+                return person.Set(
+                    self._tenant,
+                    self._now,
+                    change.id,
+                    time,
+                    change.role,
+                    change.status,
+                    None if change.groups is None else tuple(change.groups),
+                    tuple(change.joins),
+                    tuple(change.leaves),
+                    cause,
+                )
+            case RemovePerson():
+                return person.Removed(self._tenant, self._now, change.id, time, cause)
+            case SetGroup():
+                return group.Set(self._tenant, self._now, change.id, time, cause)
+            case RemoveGroup():
+                return group.Removed(self._tenant, self._now, change.id, time, cause)

@@ -1,0 +1,203 @@
+"""One batch of portal events in, one unit each out: read, matched, recorded together with the deliveries they cause."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from core.clock import Clock
+from core.composer import Composed, Composer, Random, Source
+from core.directory import Directory
+from core.errors import HookledgerError, OverloadedError
+from core.incoming import Checked, Rejected
+from core.ledger.read import Reader
+from core.ledger.unit import Answer, Duplicate
+from core.ledger.writer import Writer
+from core.limits import INTAKE_EVENTS_MAX
+from core.model.portal_event import Received
+from core.plugins import Plugins
+from core.trigger import PortalEvent, Unreadable
+
+MATCH_ROUNDS_MAX = 1_000
+"""How often an event is matched again because the directory moved; each time, another event got ahead."""
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """Recorded at this position; `note` says why there are no deliveries where that may surprise."""
+
+    id: str
+    position: int
+    trigger: str | None
+    deliveries: int
+    is_duplicate: bool = False
+    note: str | None = None
+
+
+Result = Accepted | Rejected
+
+
+class Intake:
+    """The single matcher of this process: matches in writing order, on a directory that holds what it has submitted."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        plugins: Plugins,
+        writer: Writer,
+        reader: Reader,
+        executor: Executor,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._directory = directory
+        self._plugins = plugins
+        self._writer = writer
+        self._reader = reader
+        self._executor = executor
+        self._clock = clock
+        self._random = random
+        self._events_under_way = 0
+        self._held = 0
+        self._released: asyncio.Event = asyncio.Event()
+        self._released.set()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Match nothing meanwhile: for commands that change who listens, so that theirs is never a guess."""
+        self._held += 1
+        self._released.clear()
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if not self._held:
+                self._released.set()
+
+    async def accept(self, tenant: str, events: Sequence[Checked | Rejected], source: Source) -> list[Result]:
+        """Record *events*, in order, each exactly once; answers stand in the same order, after the commit.
+
+        All are of *tenant*. OverloadedError when too many wait already, or the ledger cannot write.
+        """
+        if self._events_under_way + len(events) > INTAKE_EVENTS_MAX:
+            raise OverloadedError("too many events wait for their commit", limit="INTAKE_EVENTS_MAX")
+        self._events_under_way += len(events)
+        try:
+            return await self._accept(tenant, events, source)
+        finally:
+            self._events_under_way -= len(events)
+
+    async def _accept(self, tenant: str, events: Sequence[Checked | Rejected], source: Source) -> list[Result]:
+        results: list[Result | None] = [event if isinstance(event, Rejected) else None for event in events]
+        todo = [(index, event) for index, event in enumerate(events) if isinstance(event, Checked)]
+        duplicates: list[tuple[int, int]] = []
+        for _ in range(MATCH_ROUNDS_MAX):
+            if not todo:
+                break
+            await self._released.wait()
+            while self._held:
+                await self._released.wait()
+            matched = self._match(tenant, todo, source, results)
+            answers = await self._append(matched) if matched else []
+            again = set()
+            for unit, answer in zip(matched, answers, strict=True):
+                if type(answer) is int:
+                    results[unit.index] = _accepted(unit.received, answer)
+                elif isinstance(answer, Duplicate):
+                    duplicates.append((unit.index, answer.position))
+                else:
+                    again.add(unit.index)
+            todo = [(index, event) for index, event in todo if index in again]
+        if todo:
+            raise OverloadedError("the directory changes faster than events can be matched", limit="MATCH_ROUNDS_MAX")
+        if duplicates:
+            await self._recall(duplicates, results)
+        return [result for result in results if result is not None]
+
+    async def _append(self, matched: list[Composed]) -> list[Answer]:
+        answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+
+        def settle(answers: list[Answer] | HookledgerError) -> None:
+            # At once, not in the waiting task: what the ledger hands out next must find the directory settled.
+            if isinstance(answers, HookledgerError):
+                for unit in matched:
+                    if unit.early is not None:
+                        self._directory.undo(unit.early)
+                if not answered.cancelled():
+                    answered.set_exception(answers)
+                return
+            for unit, answer in zip(matched, answers, strict=True):
+                if unit.early is not None:
+                    if type(answer) is int:
+                        self._directory.keep(unit.early)
+                    else:
+                        self._directory.undo(unit.early)
+            if not answered.cancelled():
+                answered.set_result(answers)
+
+        self._writer.submit([unit.unit for unit in matched], settle)
+        return await answered
+
+    async def _recall(self, duplicates: list[tuple[int, int]], results: list[Result | None]) -> None:
+        """Answer duplicates with what was said of them the first time."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._executor, self._reader.at, [position for _, position in duplicates])
+        for index, position in duplicates:
+            received = found[position].event
+            assert isinstance(received, Received)
+            results[index] = msgspec.structs.replace(_accepted(received, position), is_duplicate=True)
+
+    def _match(
+        self,
+        tenant: str,
+        todo: Sequence[tuple[int, Checked]],
+        source: Source,
+        results: list[Result | None],
+    ) -> list[Composed]:
+        """Units for all of *todo*, in order; those that change the directory are read and judged in their place."""
+        now = self._clock.now_ms()
+        composer = Composer(self._directory, self._plugins, self._random, tenant, source, now)
+        matched: list[Composed] = []
+        stretch: list[tuple[int, Checked, PortalEvent]] = []
+
+        def close() -> None:
+            if not stretch:
+                return
+            readings = self._plugins.read(
+                [portal_event for _, _, portal_event in stretch], self._directory.tenant(tenant).people
+            )
+            for (index, event, portal_event), reading in zip(stretch, readings, strict=True):
+                if isinstance(reading, Unreadable):
+                    results[index] = Rejected(event.id, f"{event.path}.{reading.path}: {reading.reason}")
+                else:
+                    matched.append(composer.unit(index, event, portal_event, reading))
+            stretch.clear()
+
+        catalogue = self._plugins.triggers
+        for index, event in todo:
+            registered = catalogue.get(event.type)
+            portal_event = event.as_portal_event(now)
+            if registered is None:
+                matched.append(composer.unit(index, event, portal_event, None))
+            elif registered.trigger.changes_directory:
+                close()
+                stretch.append((index, event, portal_event))
+                close()
+            else:
+                stretch.append((index, event, portal_event))
+        close()
+        # Units of unknown types were made ahead of the stretch they stood in; they depend on nothing.
+        matched.sort(key=lambda unit: unit.index)
+        return matched
+
+
+def _accepted(received: Received, position: int) -> Accepted:
+    note = None
+    if received.trigger is None:
+        note = f"no plugin knows the type {received.type!r}"
+    elif received.fault is not None:
+        note = f"the plugin {received.plugin!r} could not read it: {received.fault}"
+    return Accepted(received.id, position, received.trigger, received.deliveries, note=note)

@@ -1,0 +1,154 @@
+"""Everything of core, opened on one data directory: ledger, plugins, directory, intake, commands, history.
+
+`serve` opens an office and adds delivery to it; a command without `serve` opens one, does its work and closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+from core.alarms import Alarms, LoopAlarms
+from core.clock import Clock, SystemClock
+from core.directory import SNAPSHOT, Directory
+from core.errors import LedgerBusyError, LedgerError
+from core.intake import Intake
+from core.ledger.append import Appender
+from core.ledger.follow import Follower, View
+from core.ledger.keys import MasterKey, master_key
+from core.ledger.read import Reader
+from core.ledger.sqlite import SqliteRecorder
+from core.ledger.unit import Entry, Unit
+from core.ledger.views import Views
+from core.ledger.writer import Writer
+from core.model import catalogue
+from core.model.topics import Codec
+from core.plugins import Plugins, load_plugins
+from core.tokens import Tokens
+from core.webhooks import CheckUrl, Webhooks
+
+LEDGER_FILE = "ledger.sqlite"
+VIEWS_FILE = "views.sqlite"
+LOCK_FILE = "lock"
+READERS = 4
+"""Threads that read the ledger and the views for others."""
+
+CATALOGUE_STREAM = bytes(15) + b"\1"
+SNAPSHOT_LANDMARKS = 5_000
+"""So many landmarks after the last snapshot, another one is worth its time."""
+
+
+class Lock:
+    """The lock on a data directory: held by one process, given up by the kernel when that dies."""
+
+    def __init__(self, data: Path) -> None:
+        self.path = data / LOCK_FILE
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._file, 20, 0).decode(errors="replace").strip()
+            os.close(self._file)
+            raise LedgerBusyError(
+                f"another process (pid {holder or 'unknown'}) holds {data}: stop it, or use another --data"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Office:
+    """The parts of core, joined. Made by `opened`; lives on one event loop."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        environment: Mapping[str, str],
+        check_url: CheckUrl,
+        clock: Clock | None = None,
+        alarms: Alarms | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+        plugins: Plugins | None = None,
+        synchronous: str = "FULL",
+    ) -> None:
+        self.data = data
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.lock = Lock(data)
+        self.clock = clock or SystemClock()
+        self.alarms = alarms or LoopAlarms(self.clock)
+        self.random = random
+        self.plugins = plugins or load_plugins()
+        codec = Codec()
+        self.recorder = SqliteRecorder(data / LEDGER_FILE, synchronous)
+        self.appender = Appender(self.recorder, codec)
+        self.reader = Reader(self.recorder, codec)
+        self.master_key: MasterKey = master_key(environment, data, random, create=self.appender.last == 0)
+        self.views = Views(data / VIEWS_FILE, self.recorder.identity)
+        self.writing: Executor = ThreadPoolExecutor(1, "ledger")
+        self.viewing: Executor = ThreadPoolExecutor(1, "views")
+        self.reading: Executor = ThreadPoolExecutor(READERS, "reader")
+        self.writer = Writer(self.appender, self.clock, self.writing, self.reading)
+        self.directory, self._snapshot_at = self._read_directory()
+        self.writer.follow(lambda segment: self.directory.apply(segment.events))
+        self.intake = Intake(self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random)
+        self.webhooks = Webhooks(
+            self.directory, self.plugins, self.intake, self.writer, self.master_key, self.clock, random, check_url
+        )
+        self.tokens = Tokens(self.directory, self.writer, self.clock, random)
+        self.followers: list[Follower] = []
+
+    def _read_directory(self) -> tuple[Directory, int]:
+        snapshot = self.reader.snapshot(SNAPSHOT)
+        directory = Directory() if snapshot is None else Directory.restored(snapshot[1])
+        position = directory.position
+        directory.apply(self.reader.landmarks(position))
+        for tenant, known in directory.tenants.items():
+            if known.version != self.appender.directory(tenant):
+                raise LedgerError(f"the directory of tenant {tenant!r} does not fold to the version the ledger has")
+        return directory, position
+
+    def follow(self, view: View) -> Follower:
+        """Keep a view up with the ledger; it starts with `start`."""
+        follower = Follower(view, self.views, self.writer, self.reader, self.viewing, self.clock, self.alarms)
+        self.followers.append(follower)
+        return follower
+
+    async def start(self) -> None:
+        """Record which plugins read events from here on, and bring all views up to the ledger."""
+        versions = self.plugins.versions()
+        if versions != self.directory.plugins:
+            event = catalogue.Changed("", self.clock.now_ms(), versions)
+            version = self.directory.catalogue_stream_version + 1
+            await self.writer.append([Unit([Entry(CATALOGUE_STREAM, version, event)])])
+        for follower in self.followers:
+            await follower.start()
+
+    async def reach(self, position: int) -> None:
+        """Wait until all views hold what stands at *position*: what one has just made is in the list."""
+        for follower in self.followers:
+            await follower.reach(position)
+
+    async def close(self) -> None:
+        """Finish what is under way, and write down what makes the next start fast."""
+        await self.writer.settle()
+        for follower in self.followers:
+            await follower.stop()
+        loop = asyncio.get_running_loop()
+        if self.directory.position - self._snapshot_at >= SNAPSHOT_LANDMARKS:
+            await loop.run_in_executor(self.writing, self._save_snapshot)
+        for executor in (self.writing, self.viewing, self.reading):
+            executor.shutdown()
+        self.views.close()
+        self.appender.claims.close()
+        self.recorder.close()
+        self.lock.close()
+
+    def _save_snapshot(self) -> None:
+        self.appender.save_snapshot(SNAPSHOT, self.directory.position, self.directory.snapshot())

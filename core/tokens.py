@@ -1,0 +1,81 @@
+"""Who may speak to us as whom: tokens made, and recognised. Only a hash of a token is ever kept.
+
+A token is `hlt_<id>.<secret>`: the id is its stream, 32 hex digits; the secret is 43 characters of base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from core.clock import Clock
+from core.directory import Directory, Token
+from core.errors import InvalidInputError, UnauthorizedError
+from core.ledger.unit import Entry, Unit
+from core.ledger.writer import Writer
+from core.limits import TENANT_CHARS_MAX
+from core.model import person, token
+
+PREFIX = "hlt_"
+SECRET_BYTES = 32
+
+
+class Made(tuple[str, str]):
+    """The token's id, and the token itself, which is shown once."""
+
+    __slots__ = ()
+
+
+class Tokens:
+    """Makes tokens and recognises them."""
+
+    def __init__(self, directory: Directory, writer: Writer, clock: Clock, random: Callable[[int], bytes]) -> None:
+        self._directory, self._writer, self._clock, self._random = directory, writer, clock, random
+
+    async def create(self, *, tenant: str, role: str, user: str | None, by: str | None) -> Made:
+        """Record a token; a person who was not known becomes known with its role.
+
+        Roles other than `portal` speak for a person and need one; `portal` ignores *user*.
+        """
+        if role not in token.TOKEN_ROLES:
+            raise InvalidInputError(f"no such role {role!r}: use one of {', '.join(token.TOKEN_ROLES)}")
+        if not 1 <= len(tenant) <= TENANT_CHARS_MAX:
+            raise InvalidInputError(f"a tenant has 1 to {TENANT_CHARS_MAX} characters", limit="TENANT_CHARS_MAX")
+        if role == "portal":
+            user = None
+        elif not user:
+            raise InvalidInputError(f"a token of role {role} speaks for a person: name them with --user ID")
+        now = self._clock.now_ms()
+        prefix = now.to_bytes(6, "big")
+        stream, secret = prefix + self._random(10), self._random(SECRET_BYTES)
+        created = token.Created(tenant, now, by, role, user, hashlib.sha256(secret).digest())  # type: ignore[arg-type]
+        entries = [Entry(stream, 1, created)]
+        if user is not None and self._directory.tenant(tenant).people.person(user) is None:
+            known = self._directory.tenant(tenant).people.persons.get(user)
+            where = (prefix + self._random(10), 1) if known is None else (known.stream, known.version + 1)
+            became = person.Set(tenant, now, user, now, role, "active", None, (), (), stream)  # type: ignore[arg-type]
+            entries.append(Entry(*where, became))
+        answers = await self._writer.append([Unit(entries)])
+        if type(answers[0]) is not int:
+            raise RuntimeError(f"a new token was refused: {answers[0]}")
+        text = base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+        return Made((stream.hex(), f"{PREFIX}{stream.hex()}.{text}"))
+
+    def recognise(self, text: str) -> Token:
+        """The token that *text* is; UnauthorizedError when it is none, was revoked, or its person is gone."""
+        id, _, secret = text.removeprefix(PREFIX).partition(".")
+        try:
+            stream = bytes.fromhex(id)
+            digest = hashlib.sha256(base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))).digest()
+        except ValueError:
+            raise UnauthorizedError("this is not a token") from None
+        known = self._directory.tokens.get(stream)
+        if known is None or not hmac.compare_digest(known.hash, digest) or known.is_revoked:
+            raise UnauthorizedError("no such token")
+        if known.user is not None:
+            found = self._directory.tenant(known.tenant).people.person(known.user)
+            if found is None or found.status == "terminated":
+                raise UnauthorizedError("the person this token speaks for is gone")
+        return known

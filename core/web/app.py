@@ -1,0 +1,92 @@
+"""The service's web application: who is asking, what they may, and errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+
+from core.errors import (
+    ConflictError,
+    HookledgerError,
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+    OverloadedError,
+    UnauthorizedError,
+)
+from core.limits import REQUEST_BYTES_MAX
+from core.office import Office
+from core.web import events, health
+
+log = logging.getLogger("hookledger.web")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+STATUS: dict[type[HookledgerError], int] = {
+    InvalidInputError: 400,
+    UnauthorizedError: 401,
+    NotAllowedError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    OverloadedError: 503,
+}
+TITLE = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    409: "Conflict",
+    413: "Request too large",
+    500: "Internal error",
+    503: "Not now",
+}
+
+
+def build(office: Office, readiness: health.Readiness) -> web.Application:
+    """The application for everybody who reaches the port."""
+    app = web.Application(middlewares=[problems], client_max_size=REQUEST_BYTES_MAX)
+    app.add_routes(events.routes(office))
+    app.add_routes(health.routes(readiness))
+    return app
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn errors into problem details; a bug is logged, and says nothing of itself."""
+    try:
+        return await handler(request)
+    except HookledgerError as error:
+        return problem(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        answer = _answer(error.status, TITLE.get(error.status, error.reason), error.reason, {})
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except Exception:  # noqa: BLE001 -- one request's bug must not take the connection of others with it.
+        log.exception("%s %s failed", request.method, request.path)
+        return _answer(500, TITLE[500], "a fault of ours; it is in the log", {})
+
+
+def problem(error: HookledgerError) -> web.Response:
+    """An error of ours as problem details, with the limit that was met, if one was."""
+    status = STATUS.get(type(error), 500)
+    limit = getattr(error, "limit", None)
+    if isinstance(error, InvalidInputError) and limit in ("REQUEST_BYTES_MAX", "REQUEST_EVENTS_MAX"):
+        status = 413
+    more = {} if limit is None else {"limit": limit}
+    answer = _answer(status, TITLE[status], str(error), more)
+    if isinstance(error, OverloadedError):
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _answer(status: int, title: str, detail: str, more: dict[str, str]) -> web.Response:
+    body = msgspec.json.encode({"type": "about:blank", "title": title, "status": status, "detail": detail, **more})
+    return web.Response(status=status, body=body, content_type="application/problem+json")

@@ -1,0 +1,28 @@
+"""`GET /health/live` and `GET /health/ready`: whether the process runs, and whether it does its work, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from aiohttp import web
+
+Readiness = Callable[[], Sequence[str]]
+"""Why the service is not ready; empty when it is."""
+
+
+def routes(readiness: Readiness) -> list[web.RouteDef]:
+    async def live(_: web.Request) -> web.Response:
+        return _answer(200, {"live": True})
+
+    async def ready(_: web.Request) -> web.Response:
+        reasons = list(readiness())
+        if reasons:
+            return _answer(503, {"ready": False, "reasons": reasons})
+        return _answer(200, {"ready": True})
+
+    return [web.get("/health/live", live), web.get("/health/ready", ready)]
+
+
+def _answer(status: int, body: object) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
