@@ -1,0 +1,1 @@
+"""How fast, measured: the pipeline beside a bare loop of POSTs in the same run."""

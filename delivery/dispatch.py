@@ -1,0 +1,245 @@
+"""Hand out what is ready: webhooks in turn, each within its window, all within two limits.
+
+Young requests count against the first limit. One that grows old shrinks its webhook's window at once and moves to the
+second, so hanging receivers cannot fill the first. At the second limit only webhooks that do not hang are served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from core.alarms import Alarm, Alarms
+from core.clock import Clock
+from core.directory import Directory
+from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX, YOUNG_REQUESTS_MAX
+from delivery.broker import Broker
+from delivery.rows import START, Lane, Row
+
+LANE_READY_MAX = 1_024
+"""Due rows of one webhook kept in memory."""
+
+
+class Dispatch:
+    """The lanes of all webhooks, and what of them is under way."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        broker: Broker,
+        clock: Clock,
+        alarms: Alarms,
+        *,
+        old_max: int,
+        young_max: int = YOUNG_REQUESTS_MAX,
+    ) -> None:
+        self._directory = directory
+        self._broker = broker
+        self._clock = clock
+        self._alarms = alarms
+        self._young_max, self._old_max = young_max, old_max
+        self.lanes: dict[int, Lane] = {}
+        self._turn: deque[Lane] = deque()
+        self._parked: list[Lane] = []
+        self._young: dict[int, Row] = {}
+        self.old = 0
+        self.unrecorded = 0
+        """Outcomes that wait for their commit."""
+        self.is_open = False
+        """Whether rows may be handed out: not before the ledger was followed to its head, not when stopping."""
+        self._ready_rows = self._ready_bytes = 0
+        self._slow_alarm: Alarm | None = None
+        self._settled: asyncio.Future[None] | None = None
+        self.on_hunger: Callable[[Lane], None] = _nothing
+        """Called when a lane wants rows from disk."""
+        self.on_disabled: Callable[[Lane], None] = _nothing
+        """Called when a lane's webhook may not be delivered to."""
+        self.on_set_aside: Callable[[Row], None] = _nothing
+        """Called with a row that was ready or marked, and now waits on disk again."""
+
+    @property
+    def young(self) -> int:
+        return len(self._young)
+
+    def lane(self, number: int) -> Lane:
+        lane = self.lanes.get(number)
+        if lane is None:
+            lane = self.lanes[number] = Lane(number)
+        return lane
+
+    def is_enabled(self, lane: Lane) -> bool:
+        known = self._directory.by_number.get(lane.number)
+        return known is not None and known.enabled
+
+    # Ready rows.
+
+    def offer(self, row: Row) -> bool:
+        """Make a due row ready, if there is room in memory and none of its webhook waits on disk before it."""
+        lane = self.lane(row.webhook)
+        if (
+            row.content is None
+            or lane.spilled
+            or not self.is_open
+            or len(lane.ready) >= LANE_READY_MAX
+            or self._ready_rows >= READY_ROWS_MAX
+            or self._ready_bytes >= READY_BYTES_MAX
+        ):
+            lane.spilled = True
+            return False
+        self.accept(lane, row)
+        return True
+
+    def accept(self, lane: Lane, row: Row) -> None:
+        """Make a row ready that has its content."""
+        row.is_ready = True
+        lane.ready.append(row)
+        self._ready_rows += 1
+        self._ready_bytes += row.size
+        if not lane.in_turn:
+            lane.in_turn = True
+            self._turn.append(lane)
+
+    def withdraw(self, row: Row) -> None:
+        """The row is not to be handed out after all."""
+        if row.is_ready:
+            self.lanes[row.webhook].ready.remove(row)
+            self._no_longer_ready(row)
+
+    def _no_longer_ready(self, row: Row) -> None:
+        row.is_ready = False
+        self._ready_rows -= 1
+        self._ready_bytes -= row.size
+
+    def room(self) -> int:
+        """How many more rows may be made ready."""
+        return 0 if self._ready_bytes >= READY_BYTES_MAX else max(READY_ROWS_MAX - self._ready_rows, 0)
+
+    # Under way.
+
+    def hand_out(self) -> None:
+        """Give the broker as much as the limits and windows allow."""
+        turn, young = self._turn, self._young
+        now = 0
+        while turn and len(young) < self._young_max and self.unrecorded < UNRECORDED_MAX and self.is_open:
+            lane = turn.popleft()
+            window = lane.window
+            lane.in_turn = False
+            if not lane.ready or window.under_way >= window.size:
+                continue
+            now = now or self._clock.now_ms()
+            if self.old >= self._old_max and window.size == 1:
+                self._parked.append(lane)
+                lane.in_turn = True
+                continue
+            if lane.held_until > now or not self.is_enabled(lane):
+                self._set_aside(lane)
+                continue
+            row = lane.ready.popleft()
+            self._no_longer_ready(row)
+            row.is_marked = True
+            row.handed_out_at = now
+            lane.marked += 1
+            window.under_way += 1
+            young[row.number] = row
+            if lane.ready:
+                lane.in_turn = True
+                turn.append(lane)
+            if lane.spilled and len(lane.ready) <= window.size:
+                self.on_hunger(lane)
+            self._broker.put(row)
+        if self._slow_alarm is None and young:
+            self._watch()
+
+    def _set_aside(self, lane: Lane) -> None:
+        """The lane is held back, or its webhook is disabled: its rows wait on disk."""
+        while lane.ready:
+            row = lane.ready.popleft()
+            self._no_longer_ready(row)
+            self.on_set_aside(row)
+        lane.spilled, lane.cursor = True, START
+        if self.is_enabled(lane):
+            self.on_hunger(lane)
+        else:
+            self.on_disabled(lane)
+
+    def finished(self, row: Row, *, is_good: bool) -> None:
+        """The request came to its end; its outcome is on its way into the ledger."""
+        lane = self.lanes[row.webhook]
+        row.is_answered = True
+        self.unrecorded += 1
+        if is_good and not row.is_old:
+            lane.window.grow()
+        elif not is_good:
+            lane.window.shrink()
+        self._count_out(row, lane)
+        self.hand_out()
+
+    def returned(self, row: Row) -> None:
+        """No request was made: the worker found the webhook disabled."""
+        lane = self.lanes[row.webhook]
+        row.is_marked = False
+        lane.marked -= 1
+        self.on_set_aside(row)
+        lane.spilled, lane.cursor = True, START
+        self._count_out(row, lane)
+        self.on_disabled(lane)
+
+    async def settled(self) -> None:
+        """Wait until no request is under way."""
+        while self._young or self.old:
+            if self._settled is None:
+                self._settled = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._settled)
+
+    def recorded(self, row: Row) -> None:
+        """The row's outcome is in the ledger: nobody holds it any more."""
+        row.is_marked = False
+        lane = self.lanes[row.webhook]
+        lane.marked -= 1
+        if row.is_answered:
+            row.is_answered = False
+            self.unrecorded -= 1
+        else:
+            self._count_out(row, lane)
+
+    def _count_out(self, row: Row, lane: Lane) -> None:
+        lane.window.under_way -= 1
+        if row.is_old:
+            row.is_old = False
+            self.old -= 1
+            for parked in self._parked:
+                self._turn.append(parked)
+            self._parked.clear()
+        else:
+            self._young.pop(row.number, None)
+        if self._settled is not None and not self._young and not self.old:
+            self._settled.set_result(None)
+            self._settled = None
+        if lane.ready and not lane.in_turn:
+            lane.in_turn = True
+            self._turn.append(lane)
+        elif lane.spilled and not lane.ready:
+            self.on_hunger(lane)
+
+    def _watch(self) -> None:
+        oldest = next(iter(self._young.values()))
+        self._slow_alarm = self._alarms.at(oldest.handed_out_at + SLOW_MS, self._grow_old)
+
+    def _grow_old(self) -> None:
+        """Move requests that are slow by now from the young to the old."""
+        self._slow_alarm = None
+        limit = self._clock.now_ms() - SLOW_MS
+        for row in list(self._young.values()):
+            if row.handed_out_at > limit:
+                break
+            del self._young[row.number]
+            row.is_old = True
+            self.old += 1
+            self.lanes[row.webhook].window.shrink()
+        self.hand_out()
+        if self._slow_alarm is None and self._young:
+            self._watch()
+
+
+def _nothing(_: object) -> None: ...

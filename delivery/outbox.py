@@ -1,0 +1,208 @@
+"""The outbox: a row for every delivery that has not ended, with its next attempt and when that is due.
+
+It is a view of the ledger. The first attempt, the fifth and a redelivery are one mechanism, a row with a time.
+The backlog stays in rows on disk. A row that is handed out is marked in memory until its outcome is recorded; after
+a restart nobody holds anything, which the lock on the data directory proves.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+
+from core.directory import Directory
+from core.ledger.unit import Body, Recorded
+from core.limits import FAILING_MS_MAX
+from core.model import delivery, webhook
+from core.model.event import Event
+from core.model.portal_event import Received
+from delivery import outbox_table
+from delivery.dispatch import Dispatch
+from delivery.outbox_table import Batch, Moved
+from delivery.rows import Content, Lane, Row
+
+
+class Outbox:
+    """What is due, to whom, when; folds the ledger, and offers what is due to the dispatch."""
+
+    name = outbox_table.NAME
+    tables = outbox_table.TABLES
+
+    def __init__(self, directory: Directory, dispatch: Dispatch) -> None:
+        self._directory = directory
+        self._dispatch = dispatch
+        self.rows: dict[int, Row] = {}
+        """Rows in memory: ready, marked, or not yet on disk."""
+        self._last_content: tuple[bytes, Content] | None = None
+        self._inserts: dict[int, Row] = {}
+        self._moved: dict[int, Moved] = {}
+        self._deleted: dict[int, None] = {}
+        self._dirty_lanes: dict[int, Lane] = {}
+        self._reacted: dict[int, tuple[str, int] | None] = {}
+        self._writing: Batch | None = None
+        self.reactions: dict[int, tuple[str, int]] = {}
+        """Webhooks to disable: (reason, position of the cause)."""
+        self.on_reaction: Callable[[], None] = lambda: None
+        self.on_due: Callable[[Lane, int], None] = lambda _lane, _at_ms: None
+        """Called with a lane and the time when one of its rows on disk is due."""
+        dispatch.on_set_aside = self._set_aside
+
+    def take(self, events: Sequence[Recorded], bodies: Mapping[int, Body]) -> None:
+        for position, stream, version, event in events:
+            kind = type(event)
+            if kind is delivery.Delivered:
+                self._delivered(event)  # type: ignore[arg-type]
+            elif kind is delivery.Created:
+                self._created(position, stream, version, event)  # type: ignore[arg-type]
+            elif kind is Received:
+                body = bodies.get(position)
+                if body is not None and body.payload is not None and event.deliveries:  # type: ignore[attr-defined]
+                    self._last_content = (stream, Content(event, body.payload))  # type: ignore[arg-type]
+            else:
+                self._seldom(position, stream, version, event)
+        self._dispatch.hand_out()
+
+    def _seldom(self, position: int, stream: bytes, version: int, event: Event) -> None:
+        match event:
+            case delivery.AttemptFailed():
+                self._attempt_failed(position, version, event)
+            case delivery.Cancelled():
+                self._ended(event.number)
+            case delivery.LateAttempt():
+                self._recorded(event.number)
+            case webhook.Enabled() | webhook.Disabled() | webhook.Deleted():
+                self._webhook_changed(stream, event)
+
+    def _created(self, number: int, stream: bytes, version: int, event: delivery.Created) -> None:
+        row = Row(number, event.webhook, stream, event.event, version, 1, event.at)
+        self.rows[number] = self._inserts[number] = row
+        last = self._last_content
+        if last is not None and last[0] == event.event:
+            row.content = last[1]
+        if not self._dispatch.offer(row):
+            self._wait(row)
+
+    def _delivered(self, event: delivery.Delivered) -> None:
+        lane = self._dispatch.lane(event.webhook)
+        lane.last_success = event.attempt.started + event.attempt.took
+        lane.failing_since = None
+        self._dirty_lanes[lane.number] = lane
+        self._ended(event.number)
+
+    def _attempt_failed(self, position: int, version: int, event: delivery.AttemptFailed) -> None:
+        lane, attempt = self._dispatch.lane(event.webhook), event.attempt
+        self._dirty_lanes[lane.number] = lane
+        if lane.failing_since is None:
+            lane.failing_since = attempt.started
+        if event.holds is not None:
+            lane.held_until = max(lane.held_until, event.holds)
+        if attempt.status == 410:
+            self._react(lane, "gone", position)
+        elif event.next is None and attempt.started + attempt.took - lane.failing_since > FAILING_MS_MAX:
+            self._react(lane, "failing", position)
+        if event.next is None:
+            self._ended(event.number)
+            return
+        self._recorded(event.number)
+        row = self._inserts.get(event.number)
+        if row is None:
+            self.rows.pop(event.number, None)
+            self._moved[event.number] = Moved(
+                version,
+                attempt.number + 1,
+                event.next,
+                attempt.started,
+                attempt.reason,
+                event.number,
+                event.webhook,
+            )
+        else:
+            row.version, row.attempt, row.due = version, attempt.number + 1, event.next
+            row.failed_at, row.failure = attempt.started, attempt.reason
+            self._wait(row)
+
+    def _wait(self, row: Row) -> None:
+        row.is_waiting = True
+        self._dispatch.lane(row.webhook).unwritten += 1
+
+    def _set_aside(self, row: Row) -> None:
+        """The row goes back to where it came from: to disk, or to those that are on their way there."""
+        if row.number in self._inserts or (self._writing is not None and row in self._writing.inserted):
+            self._wait(row)
+        else:
+            self.rows.pop(row.number, None)
+
+    def _wait_no_more(self, row: Row) -> None:
+        if row.is_waiting:
+            row.is_waiting = False
+            self._dispatch.lane(row.webhook).unwritten -= 1
+
+    def _react(self, lane: Lane, reason: str, cause: int) -> None:
+        self.reactions[lane.number] = self._reacted[lane.number] = (reason, cause)
+        self.on_reaction()
+
+    def _ended(self, number: int) -> None:
+        self._recorded(number)
+        row = self.rows.pop(number, None)
+        if row is not None:
+            self._dispatch.withdraw(row)
+            self._wait_no_more(row)
+        if self._inserts.pop(number, None) is None:
+            self._moved.pop(number, None)
+            self._deleted[number] = None
+
+    def _recorded(self, number: int) -> None:
+        row = self.rows.get(number)
+        if row is not None and row.is_marked:
+            self._dispatch.recorded(row)
+
+    def _webhook_changed(self, stream: bytes, event: Event) -> None:
+        lane = self._dispatch.lane(self._directory.webhooks[stream].number)
+        if self.reactions.pop(lane.number, None) is not None:
+            self._reacted[lane.number] = None
+        if isinstance(event, webhook.Enabled):
+            lane.failing_since, lane.held_until = None, 0
+            self._dirty_lanes[lane.number] = lane
+            self._dispatch.on_hunger(lane)
+        else:
+            self._dispatch.on_disabled(lane)
+
+    # What is in memory, and not, or not as it is, on disk.
+
+    def is_settled(self, number: int) -> bool:
+        """Whether a row read from disk is to be passed over: it is in memory, or has ended or moved on since."""
+        writing = self._writing
+        return (
+            number in self.rows
+            or number in self._deleted
+            or number in self._moved
+            or (writing is not None and (number in writing.deleted or number in writing.moved))
+        )
+
+    def drain(self) -> Batch:
+        inserts, self._inserts = self._inserts, {}
+        values: list[object] = []
+        for row in inserts.values():
+            values += (row.number, row.webhook, row.delivery, row.event, row.version, row.attempt)
+            values += (row.due, row.failed_at, row.failure)
+        lanes = [
+            (lane.number, lane.last_success, lane.failing_since, lane.held_until) for lane in self._dirty_lanes.values()
+        ]
+        batch = Batch(list(inserts.values()), values, self._moved, self._deleted, lanes, self._reacted)
+        self._moved, self._deleted, self._dirty_lanes, self._reacted = {}, {}, {}, {}
+        self._writing = batch
+        return batch
+
+    def write(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        outbox_table.write(connection, batch)
+
+    def written(self, batch: Batch) -> None:
+        """Rows that wait are on disk now: forget them, but for when they are due."""
+        self._writing = None
+        for row in batch.inserted:
+            if row.is_waiting:
+                self._wait_no_more(row)
+                self.rows.pop(row.number, None)
+                self.on_due(self._dispatch.lane(row.webhook), row.due)
+        for moved in batch.moved.values():
+            self.on_due(self._dispatch.lane(moved.webhook), moved.due)

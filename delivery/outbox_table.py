@@ -1,0 +1,146 @@
+"""The outbox's rows on disk: every delivery that has not ended, by webhook and when it is due."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, NamedTuple
+
+import msgspec
+
+from core.ledger.read import Reader
+from core.ledger.sqlite import insert_rows
+from core.ledger.views import Views
+from core.model.portal_event import Received
+from delivery.rows import Content, Lane, Row
+
+NAME = "outbox/1"
+"""The number is the version of the fold; another number is another set of tables."""
+
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS outbox_1 (number INTEGER PRIMARY KEY, webhook INTEGER NOT NULL,"
+    " delivery BLOB NOT NULL, event BLOB NOT NULL, version INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+    " due INTEGER NOT NULL, failed_at INTEGER, failure TEXT)",
+    "CREATE INDEX IF NOT EXISTS outbox_1_due ON outbox_1 (webhook, due, number)",
+    "CREATE TABLE IF NOT EXISTS outbox_webhooks_1 (webhook INTEGER PRIMARY KEY, last_success INTEGER,"
+    " failing_since INTEGER, held_until INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS reactions_1 (webhook INTEGER PRIMARY KEY, reason TEXT NOT NULL,"
+    " cause INTEGER NOT NULL)",
+)
+
+COLUMNS = "number, webhook, delivery, event, version, attempt, due, failed_at, failure"
+
+
+class Moved(NamedTuple):
+    """A delivery on disk goes on to its next attempt."""
+
+    version: int
+    attempt: int
+    due: int
+    failed_at: int
+    failure: str
+    number: int
+    webhook: int
+
+
+class Batch(msgspec.Struct):
+    """What the outbox gathered: rows to insert, move and delete, and what changed of webhooks."""
+
+    inserted: list[Row]
+    values: list[Any]
+    """The inserted rows' values, flat, as they were when the batch was made."""
+    moved: dict[int, Moved]
+    deleted: dict[int, None]
+    lanes: list[tuple[int, int | None, int | None, int]]
+    reactions: dict[int, tuple[str, int] | None]
+
+
+class Want(NamedTuple):
+    """How many rows a lane wants, after which (due, number)."""
+
+    webhook: int
+    limit: int
+    cursor: tuple[int, int]
+
+
+class Stock(NamedTuple):
+    """What a refill found for one lane: due rows, whether there are more, and when the next after them is due."""
+
+    rows: list[Row]
+    has_more: bool
+    wake_at: int | None
+
+
+def write(connection: sqlite3.Connection, batch: Batch) -> None:
+    """Write a batch inside the follower's transaction."""
+    insert_rows(connection, "outbox_1", 9, batch.values, verb="REPLACE")
+    connection.executemany(
+        "UPDATE outbox_1 SET version=?, attempt=?, due=?, failed_at=?, failure=? WHERE number=? AND webhook=?",
+        batch.moved.values(),
+    )
+    connection.executemany("DELETE FROM outbox_1 WHERE number=?", [(number,) for number in batch.deleted])
+    connection.executemany("REPLACE INTO outbox_webhooks_1 VALUES (?,?,?,?)", batch.lanes)
+    for webhook, reaction in batch.reactions.items():
+        if reaction is None:
+            connection.execute("DELETE FROM reactions_1 WHERE webhook=?", (webhook,))
+        else:
+            connection.execute("REPLACE INTO reactions_1 VALUES (?,?,?)", (webhook, *reaction))
+
+
+def lanes(views: Views, now_ms: int) -> list[Lane]:
+    """All webhooks that have rows or a past, as they were left."""
+    found: dict[int, Lane] = {}
+    for webhook, due in views.rows("SELECT webhook, min(due) FROM outbox_1 GROUP BY webhook"):
+        lane = found[webhook] = Lane(webhook)
+        lane.spilled = due <= now_ms
+        lane.wake_at = None if lane.spilled else due
+    for webhook, last_success, failing_since, held_until in views.rows("SELECT * FROM outbox_webhooks_1"):
+        lane = found.setdefault(webhook, Lane(webhook))
+        lane.last_success, lane.failing_since, lane.held_until = last_success, failing_since, held_until
+    return list(found.values())
+
+
+def reactions(views: Views) -> dict[int, tuple[str, int]]:
+    """Reactions that were decided and not yet seen in the ledger: webhook → (reason, cause)."""
+    return {webhook: (reason, cause) for webhook, reason, cause in views.rows("SELECT * FROM reactions_1")}
+
+
+def stock(views: Views, reader: Reader, wants: list[Want], now_ms: int) -> dict[int, Stock]:
+    """Due rows for each lane that wants some, oldest first, with their content; blocks."""
+    found: dict[int, Stock] = {}
+    for webhook, limit, cursor in wants:
+        rows = [
+            Row(*values[:7], *values[7:])
+            for values in views.rows(
+                f"SELECT {COLUMNS} FROM outbox_1 WHERE webhook=? AND (due, number)>(?,?) AND due<=?"
+                " ORDER BY due, number LIMIT ?",
+                (webhook, *cursor, now_ms, limit),
+            )
+        ]
+        (wake_at,) = views.rows("SELECT min(due) FROM outbox_1 WHERE webhook=? AND due>?", (webhook, now_ms))[0]
+        found[webhook] = Stock(rows, len(rows) == limit, wake_at)
+    fill(reader, [row for stocked in found.values() for row in stocked.rows])
+    return found
+
+
+def fill(reader: Reader, rows: list[Row]) -> None:
+    """Read the content of rows from the ledger; a row whose body was forgotten stays without."""
+    events = reader.first_of({row.event for row in rows})
+    bodies = reader.bodies([recorded.position for recorded in events.values()])
+    contents: dict[bytes, Content] = {}
+    for stream, recorded in events.items():
+        body = bodies.get(recorded.position)
+        if body is not None and body.payload is not None and isinstance(recorded.event, Received):
+            contents[stream] = Content(recorded.event, body.payload)
+    for row in rows:
+        row.content = contents.get(row.event)
+
+
+def numbers_of(views: Views, webhook: int, limit: int) -> list[tuple[int, bytes, int]]:
+    """Deliveries of one webhook that have not ended: (number, stream, version)."""
+    return [
+        (number, delivery, version)
+        for number, delivery, version in views.rows(
+            "SELECT number, delivery, version FROM outbox_1 WHERE webhook=? ORDER BY due, number LIMIT ?",
+            (webhook, limit),
+        )
+    ]

@@ -1,0 +1,133 @@
+"""What the outbox does about what happened: 410 and three days of failure disable, disabling cancels.
+
+A reaction carries the position of its cause; a webhook that was enabled again since refuses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Literal, cast
+
+from core.alarms import Alarms
+from core.clock import Clock
+from core.directory import Directory
+from core.errors import HookledgerError
+from core.ledger.follow import Follower
+from core.ledger.unit import Entry, Unit
+from core.ledger.views import Views
+from core.ledger.writer import Writer
+from core.limits import CANCEL_CHUNK
+from core.model import delivery
+from delivery import outbox_table
+from delivery.dispatch import Dispatch
+from delivery.outbox import Outbox
+from delivery.rows import Lane
+
+log = logging.getLogger("hookledger.reactions")
+
+Disable = Callable[[int, Literal["gone", "failing"], int], Awaitable[None]]
+"""Disable a webhook: its number, why, and the position of the cause."""
+
+AGAIN_MS = 1_000
+"""How long until what the ledger did not take is tried again."""
+
+
+class Reactions:
+    """One task that does what is to be done, one thing after the other."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        dispatch: Dispatch,
+        follower: Follower,
+        directory: Directory,
+        writer: Writer,
+        views: Views,
+        executor: Executor,
+        clock: Clock,
+        alarms: Alarms,
+        disable: Disable,
+    ) -> None:
+        self._outbox, self._dispatch, self._follower = outbox, dispatch, follower
+        self._directory, self._writer, self._views = directory, writer, views
+        self._executor, self._clock, self._alarms, self._disable = executor, clock, alarms, disable
+        self._cancelling: dict[int, Lane] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        outbox.on_reaction = self._start
+        dispatch.on_disabled = self.cancel
+
+    def cancel(self, lane: Lane) -> None:
+        """Cancel what waits for a webhook that is disabled or deleted."""
+        self._cancelling[lane.number] = lane
+        self._start()
+
+    def _start(self) -> None:
+        if self._task is None and self._dispatch.is_open and not self._is_stopping:
+            self._task = asyncio.create_task(self._run())
+
+    def resume(self) -> None:
+        """Do what a process before this one left to be done."""
+        for lane in self._dispatch.lanes.values():
+            if not self._dispatch.is_enabled(lane):
+                self._cancelling[lane.number] = lane
+        if self._outbox.reactions or self._cancelling:
+            self._start()
+
+    async def _run(self) -> None:
+        try:
+            while (self._outbox.reactions or self._cancelling) and not self._is_stopping:
+                for number, (reason, cause) in list(self._outbox.reactions.items()):
+                    await self._react(number, reason, cause)
+                for number in list(self._cancelling):
+                    lane = self._cancelling.pop(number)
+                    try:
+                        await self._cancel_all(lane)
+                    except HookledgerError:
+                        self._cancelling[number] = lane
+                        raise
+        except HookledgerError as error:
+            log.error("a reaction waits: %s", error)
+            if not self._is_stopping:
+                self._alarms.at(self._clock.now_ms() + AGAIN_MS, self._start)
+        finally:
+            self._task = None
+
+    async def _react(self, number: int, reason: str, cause: int) -> None:
+        known = self._directory.by_number[number]
+        if known.enabled and cause > known.enabled_position:
+            await self._disable(number, cast(Literal["gone", "failing"], reason), cause)
+            log.warning("webhook %d is disabled: %s", number, reason)
+        await self._follower.flush()
+        if self._outbox.reactions.get(number) == (reason, cause):
+            # Refused: whoever enabled it since has seen the cause, or it was disabled before.
+            del self._outbox.reactions[number]
+
+    async def _cancel_all(self, lane: Lane) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._dispatch.is_enabled(lane) and not self._is_stopping:
+            await self._follower.flush()
+            limit = CANCEL_CHUNK + lane.marked
+            found = await loop.run_in_executor(self._executor, outbox_table.numbers_of, self._views, lane.number, limit)
+            units = []
+            webhook = self._directory.by_number[lane.number]
+            reason: Literal["deleted", "disabled"] = "deleted" if webhook.deleted else "disabled"
+            for number, stream, version in found:
+                row = self._outbox.rows.get(number)
+                if row is None or not row.is_marked:
+                    event = delivery.Cancelled(webhook.tenant, self._clock.now_ms(), lane.number, number, reason)
+                    units.append(Unit([Entry(stream, version + 1, event)]))
+            if not units:
+                return
+            answers = await self._writer.append(units)
+            if not any(type(answer) is int for answer in answers):
+                log.error("webhook %d: %d deliveries cannot be cancelled: %s", lane.number, len(units), answers[0])
+                return
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        if self._task is not None:
+            await self._task

@@ -1,0 +1,167 @@
+"""Bring due rows from disk to lanes that want some, and wake lanes when their next row is due."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import sqlite3
+from concurrent.futures import Executor
+
+from core.alarms import Alarm, Alarms
+from core.clock import Clock
+from core.ledger.read import Reader
+from core.ledger.views import Views
+from delivery import outbox_table
+from delivery.dispatch import Dispatch
+from delivery.outbox import Outbox
+from delivery.outbox_table import Stock, Want
+from delivery.rows import START, Lane
+
+log = logging.getLogger("hookledger.outbox")
+
+ROWS_MAX = 128
+"""Rows read for one lane at a time."""
+LANES_MAX = 64
+"""Lanes refilled at a time."""
+
+
+class Refill:
+    """Reads for many lanes at once; one reading at a time."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        dispatch: Dispatch,
+        views: Views,
+        reader: Reader,
+        executor: Executor,
+        clock: Clock,
+        alarms: Alarms,
+    ) -> None:
+        self._outbox, self._dispatch = outbox, dispatch
+        self._views, self._reader, self._executor = views, reader, executor
+        self._clock, self._alarms = clock, alarms
+        self._hungry: dict[int, Lane] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._wakes: list[tuple[int, int]] = []
+        self._alarm: tuple[int, Alarm] | None = None
+        dispatch.on_hunger = self.need
+        outbox.on_due = self.due
+
+    def need(self, lane: Lane) -> None:
+        """The lane wants rows that are due by now; not before it may be delivered to again."""
+        if lane.held_until > self._clock.now_ms():
+            self.wake(lane, lane.held_until)
+            return
+        if lane.refilling:
+            return
+        lane.refilling = True
+        self._hungry[lane.number] = lane
+        if self._task is None and self._dispatch.is_open:
+            self._task = asyncio.create_task(self._run())
+
+    def due(self, lane: Lane, at_ms: int) -> None:
+        """A row of the lane is on disk, and due at *at_ms*."""
+        if at_ms <= self._clock.now_ms():
+            if not lane.spilled:
+                lane.spilled, lane.cursor = True, START
+            if not lane.ready:
+                self.need(lane)
+        else:
+            self.wake(lane, at_ms)
+
+    def wake(self, lane: Lane, at_ms: int) -> None:
+        """Look at the lane's rows again at *at_ms*, if not sooner."""
+        at_ms = max(at_ms, lane.held_until)
+        if lane.wake_at is not None and lane.wake_at <= at_ms:
+            return
+        lane.wake_at = at_ms
+        heapq.heappush(self._wakes, (at_ms, lane.number))
+        self._arm()
+
+    def _arm(self) -> None:
+        if not self._wakes:
+            return
+        at_ms = self._wakes[0][0]
+        if self._alarm is not None:
+            if self._alarm[0] <= at_ms:
+                return
+            self._alarm[1].cancel()
+        self._alarm = (at_ms, self._alarms.at(at_ms, self._rang))
+
+    def _rang(self) -> None:
+        self._alarm = None
+        now = self._clock.now_ms()
+        while self._wakes and self._wakes[0][0] <= now:
+            at_ms, number = heapq.heappop(self._wakes)
+            lane = self._dispatch.lane(number)
+            if lane.wake_at == at_ms:
+                lane.wake_at = None
+                lane.spilled = True
+                self.need(lane)
+        self._arm()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._hungry and self._dispatch.is_open and self._dispatch.room():
+                lanes = list(self._hungry.values())[:LANES_MAX]
+                wants = []
+                for lane in lanes:
+                    del self._hungry[lane.number]
+                    wants.append(Want(lane.number, min(ROWS_MAX, 2 * lane.window.size + 14), lane.cursor))
+                now = self._clock.now_ms()
+                try:
+                    found = await loop.run_in_executor(
+                        self._executor, outbox_table.stock, self._views, self._reader, wants, now
+                    )
+                except sqlite3.Error as error:
+                    log.error("the outbox cannot be read: %s; trying again", error)
+                    for lane in lanes:
+                        lane.refilling = False
+                        self.wake(lane, now + 1_000)
+                    continue
+                for lane in lanes:
+                    self._stock(lane, found[lane.number])
+                self._dispatch.hand_out()
+        finally:
+            self._task = None
+
+    def _stock(self, lane: Lane, stock: Stock) -> None:
+        """Make ready what is not in memory, and has not ended or moved on since the reading."""
+        lane.refilling = False
+        for row in stock.rows:
+            if self._outbox.is_settled(row.number):
+                continue
+            if row.content is None:
+                log.error("delivery %d cannot be sent: its body was forgotten", row.number)
+                continue
+            self._outbox.rows[row.number] = row
+            self._dispatch.accept(lane, row)
+        lane.spilled = stock.has_more or lane.unwritten > 0
+        if stock.has_more:
+            lane.cursor = (stock.rows[-1].due, stock.rows[-1].number)
+            if not lane.ready:
+                self.need(lane)
+        else:
+            lane.cursor = START
+        if stock.wake_at is not None:
+            self.wake(lane, stock.wake_at)
+
+    def resume(self) -> None:
+        """Rows may be handed out from here on: look what there is, and set the alarms for what comes."""
+        for lane in self._dispatch.lanes.values():
+            if lane.spilled:
+                self.need(lane)
+            elif lane.wake_at is not None:
+                at_ms, lane.wake_at = lane.wake_at, None
+                self.wake(lane, at_ms)
+        if self._hungry and self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm[1].cancel()
+        if self._task is not None:
+            await self._task

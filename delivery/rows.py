@@ -1,0 +1,125 @@
+"""What the outbox hands out: a due delivery with all that one attempt of it needs, and its lane."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from core.model.portal_event import Received
+from core.wire.body import created_on, event_head
+from delivery.window import Window
+
+
+class Content:
+    """What all deliveries of one portal event share: the recorded event, and its part of the body."""
+
+    __slots__ = ("created_on", "head", "payload", "received")
+
+    def __init__(self, received: Received, payload: bytes) -> None:
+        self.received = received
+        self.payload = payload
+        self.head = event_head(received)
+        self.created_on = created_on(received)
+
+
+class Row:
+    """One delivery that has not ended: its next attempt, and when that is due (milliseconds).
+
+    `version` is its stream's. `failed_at` and `failure` are those of the attempt before.
+    """
+
+    __slots__ = (
+        "attempt",
+        "content",
+        "delivery",
+        "due",
+        "event",
+        "failed_at",
+        "failure",
+        "handed_out_at",
+        "is_answered",
+        "is_marked",
+        "is_old",
+        "is_ready",
+        "is_waiting",
+        "last_success",
+        "number",
+        "version",
+        "webhook",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        webhook: int,
+        delivery: bytes,
+        event: bytes,
+        version: int,
+        attempt: int,
+        due: int,
+        failed_at: int | None = None,
+        failure: str | None = None,
+    ) -> None:
+        self.number = number
+        self.webhook = webhook
+        self.delivery = delivery
+        self.event = event
+        self.version = version
+        self.attempt = attempt
+        self.due = due
+        self.failed_at = failed_at
+        self.failure = failure
+        self.last_success: int | None = None
+        self.content: Content | None = None
+        self.is_ready = self.is_marked = self.is_answered = self.is_old = self.is_waiting = False
+        self.handed_out_at = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes it keeps in memory; its content may be shared, and is counted with each."""
+        return 0 if self.content is None else len(self.content.payload)
+
+
+START = (-1, -1)
+"""Before every row on disk."""
+
+
+class Lane:
+    """One webhook's place in the outbox."""
+
+    __slots__ = (
+        "cursor",
+        "failing_since",
+        "held_until",
+        "in_turn",
+        "last_success",
+        "marked",
+        "number",
+        "ready",
+        "refilling",
+        "spilled",
+        "unwritten",
+        "wake_at",
+        "window",
+    )
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.window = Window()
+        self.ready: deque[Row] = deque()
+        self.marked = 0
+        """Rows handed out whose outcome is not recorded yet."""
+        self.spilled = False
+        """There may be due rows on disk, or on their way to it, that are not in memory."""
+        self.unwritten = 0
+        """Rows on their way to disk that are neither ready nor marked."""
+        self.cursor = START
+        """(due, number) of the last row read from disk; what is new on disk comes after it, or a new round begins."""
+        self.refilling = False
+        self.in_turn = False
+        self.wake_at: int | None = None
+        """When the next row on disk is due, as far as known."""
+        self.held_until = 0
+        """A 429 or 503 asked us to leave the whole webhook alone until then."""
+        self.last_success: int | None = None
+        self.failing_since: int | None = None
+        """Its first failure after its last success, creation or enabling."""

@@ -1,0 +1,152 @@
+"""The whole service in one process: the office, the outbox, the workers, joined; without its web server."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from ssl import SSLContext
+
+from core.alarms import Alarms
+from core.clock import Clock
+from core.ledger.follow import Follower
+from core.office import Office
+from core.plugins import Plugins
+from core.webhooks import CheckUrl
+from delivery import outbox_table
+from delivery.addresses import AddressGuard, Network
+from delivery.broker import InProcessBroker
+from delivery.dispatch import Dispatch
+from delivery.lean_sender import LeanSender
+from delivery.outbox import Outbox
+from delivery.reactions import Reactions
+from delivery.refill import Refill
+from delivery.schedule import SCHEDULE_S
+from delivery.sender import Sender, parse_url
+from delivery.worker import Workers
+
+STOP_S = 35.0
+"""How long a stopping service waits for requests under way; a little longer than any may last."""
+
+
+def url_check(guard: AddressGuard) -> CheckUrl:
+    """What a webhook's URL must be like, and where it must not lead."""
+
+    def check(url: str, ssl: bool) -> None:
+        parse_url(url, ssl)
+        guard.check_url(url)
+
+    return check
+
+
+class Service:
+    """Made outside of the loop's reach, started and stopped within one loop."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        environment: Mapping[str, str],
+        allow: Sequence[Network] = (),
+        clock: Clock | None = None,
+        alarms: Alarms | None = None,
+        plugins: Plugins | None = None,
+        sender: Sender | None = None,
+        tls: SSLContext | None = None,
+        schedule_s: Sequence[int] = SCHEDULE_S,
+        jitter: Callable[[], float] | None = None,
+        synchronous: str = "FULL",
+    ) -> None:
+        self.guard = AddressGuard(allow)
+        self.office = office = Office(
+            data,
+            environment=environment,
+            check_url=url_check(self.guard),
+            clock=clock,
+            alarms=alarms,
+            plugins=plugins,
+            synchronous=synchronous,
+        )
+        self.broker = InProcessBroker()
+        self.dispatch = Dispatch(
+            office.directory, self.broker, office.clock, office.alarms, old_max=_open_files_max() // 2
+        )
+        self.outbox = Outbox(office.directory, self.dispatch)
+        self.follower: Follower = office.follow(self.outbox)
+        self.refill = Refill(
+            self.outbox, self.dispatch, office.views, office.reader, office.reading, office.clock, office.alarms
+        )
+        self.sender = sender or LeanSender(self.guard, tls=tls)
+        random = Random()  # noqa: S311 -- jitter keeps nothing secret
+        self.workers = Workers(
+            self.broker,
+            self.dispatch,
+            office.directory,
+            self.sender,
+            office.writer,
+            office.reader,
+            office.master_key,
+            office.reading,
+            office.clock,
+            office.alarms,
+            office.random,
+            jitter or (lambda: random.uniform(-1, 1)),
+            schedule_s,
+        )
+        self.broker.on_work = self.workers.call
+        self.reactions = Reactions(
+            self.outbox,
+            self.dispatch,
+            self.follower,
+            office.directory,
+            office.writer,
+            office.views,
+            office.reading,
+            office.clock,
+            office.alarms,
+            office.webhooks.disable_for,
+        )
+        self.is_ready = False
+
+    async def start(self) -> None:
+        """Follow the ledger to its head, then hand out what is due."""
+        self.outbox.reactions.update(outbox_table.reactions(self.office.views))
+        lanes = outbox_table.lanes(self.office.views, self.office.clock.now_ms())
+        self.dispatch.lanes.update({lane.number: lane for lane in lanes})
+        await self.office.start()
+        self.dispatch.is_open = True
+        self.refill.resume()
+        self.reactions.resume()
+        self.is_ready = True
+
+    def readiness(self) -> Sequence[str]:
+        """Why the service does not do its work just now; empty when it does."""
+        reasons = []
+        if not self.is_ready:
+            reasons.append("starting: the ledger is being followed to its head")
+        if self.office.writer.fault is not None:
+            reasons.append(f"the ledger cannot write: {self.office.writer.fault}")
+        reasons += [f"the view {f.view.name} stands by" for f in self.office.followers if f.stands_by]
+        return reasons
+
+    async def stop(self) -> None:
+        """Hand out nothing more, wait for what is under way, write down what came of it."""
+        self.is_ready = False
+        self.dispatch.is_open = False
+        await self.reactions.stop()
+        await self.refill.stop()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.dispatch.settled()
+        except TimeoutError:
+            pass
+        await self.workers.stop()
+        await self.sender.close()
+        await self.office.close()
+
+
+def _open_files_max() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1_024 if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,201 @@
+"""Take due deliveries off the broker, attempt them, record what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from core.alarms import Alarms
+from core.clock import Clock
+from core.directory import Directory
+from core.errors import HookledgerError, OverloadedError
+from core.ledger.keys import MasterKey
+from core.ledger.read import Reader
+from core.ledger.unit import Answer, Body, Entry, StaleStream, Unit
+from core.ledger.writer import Writer
+from core.model.delivery import AttemptFailed, Delivered, LateAttempt
+from core.model.webhook import Webhook
+from core.wire.body import WIRE, body_hash, render, retry_block, target_block, webhook_block
+from core.wire.headers import head_lines
+from core.wire.signature import Signer
+from delivery.broker import Broker
+from delivery.dispatch import Dispatch
+from delivery.outcome import attempt_of, event_of, is_good
+from delivery.rows import Row
+from delivery.schedule import SCHEDULE_S
+from delivery.sender import Answered, Outcome, Sender, Target, Unreached
+
+log = logging.getLogger("hookledger.worker")
+
+AGAIN_MS = 1_000
+"""How long until an outcome that the ledger did not take is offered to it again."""
+
+IDLE_MAX = 16
+"""Workers that wait for work; more than these go home."""
+
+
+class Prepared:
+    """What all attempts under one version of a webhook share."""
+
+    __slots__ = ("block", "signer", "target", "webhook")
+
+    def __init__(self, webhook: Webhook, target: Target, signer: Signer) -> None:
+        self.webhook = webhook
+        self.target = target
+        self.signer = signer
+        self.block = webhook_block(webhook)
+
+
+class Workers:
+    """As many workers as there is work, each making one attempt after the other."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        dispatch: Dispatch,
+        directory: Directory,
+        sender: Sender,
+        writer: Writer,
+        reader: Reader,
+        master_key: MasterKey,
+        executor: Executor,
+        clock: Clock,
+        alarms: Alarms,
+        random: Callable[[int], bytes],
+        jitter: Callable[[], float],
+        schedule_s: Sequence[int] = SCHEDULE_S,
+    ) -> None:
+        self._broker, self._dispatch, self._directory = broker, dispatch, directory
+        self._sender, self._writer, self._reader = sender, writer, reader
+        self._master_key, self._executor = master_key, executor
+        self._clock, self._alarms, self._random, self._jitter = clock, alarms, random, jitter
+        self._schedule_s = schedule_s
+        self._prepared: dict[int, Prepared] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = 0
+
+    def call(self) -> None:
+        """A row found nobody waiting for it: see that somebody takes it."""
+        task = asyncio.create_task(self._work())
+        self._tasks.add(task)
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("a worker failed; its delivery stays marked", exc_info=task.exception())
+
+    async def _work(self) -> None:
+        broker = self._broker
+        while True:
+            row = broker.take_now()
+            if row is None:
+                if self._idle >= IDLE_MAX:
+                    return
+                self._idle += 1
+                try:
+                    row = await broker.take()
+                finally:
+                    self._idle -= 1
+            await self._attempt(row)
+
+    async def _attempt(self, row: Row) -> None:
+        webhook = self._directory.by_number[row.webhook]
+        prepared = self._prepared.get(row.webhook)
+        if prepared is None or prepared.webhook is not webhook:
+            reason = await self._prepare(webhook)
+            if reason is not None:
+                started = self._clock.now_ms()
+                self._finish(row, webhook, Unreached(reason), started, started, b"")
+                return
+            prepared = self._prepared[row.webhook]
+            webhook = prepared.webhook
+        if not webhook.enabled:
+            self._dispatch.returned(row)
+            return
+        content = row.content
+        assert content is not None
+        started = self._clock.now_ms()
+        retry = b""
+        if row.attempt > 1:
+            last_success = self._dispatch.lanes[row.webhook].last_success
+            row.last_success = last_success
+            retry = retry_block(row.attempt, started, row.failed_at, row.failure, last_success)
+        target = b"" if webhook.target is None else target_block(webhook, content.received)
+        body = render(row.number, content.head, content.payload, prepared.block, target, retry)
+        lines = head_lines(row.delivery, row.number, content.created_on, started, body, prepared.signer)
+        try:
+            outcome = await self._sender.post(prepared.target, lines, body)
+        except OverloadedError as error:
+            outcome = Unreached(str(error))
+        self._finish(row, webhook, outcome, started, self._clock.now_ms(), body)
+
+    async def _prepare(self, webhook: Webhook) -> str | None:
+        """Make ready what the webhook's attempts share; why that cannot be, or None."""
+        sealed = await asyncio.get_running_loop().run_in_executor(self._executor, self._reader.secret, webhook.secret)
+        if sealed is None:
+            return "its secret was forgotten"
+        try:
+            secret = self._master_key.open(sealed, webhook.id)
+            target = self._sender.target(webhook.url, webhook.ssl)
+        except HookledgerError as error:
+            log.error("webhook %d cannot be delivered to: %s", webhook.number, error)
+            return str(error)
+        self._prepared[webhook.number] = Prepared(webhook, target, Signer(secret))
+        return None
+
+    def _finish(self, row: Row, webhook: Webhook, outcome: Outcome, started: int, ended: int, body: bytes) -> None:
+        salt = self._random(16) if isinstance(outcome, Answered) and outcome.body else b""
+        attempt = attempt_of(
+            outcome,
+            number=row.attempt,
+            started_ms=started,
+            ended_ms=ended,
+            webhook_version=webhook.version,
+            secret=webhook.secret,
+            wire=WIRE,
+            last_success=row.last_success if row.attempt > 1 else None,
+            last_failure=row.failed_at,
+            body_hash=body_hash(body),
+            salt=salt,
+        )
+        event = event_of(
+            outcome,
+            attempt,
+            tenant=webhook.tenant,
+            webhook=webhook.number,
+            number=row.number,
+            ended_ms=ended,
+            schedule_s=self._schedule_s if webhook.schedule_s is None else webhook.schedule_s,
+            jitter=self._jitter(),
+        )
+        bodies = (Body(0, salt, outcome.body),) if isinstance(outcome, Answered) and outcome.body else ()
+        self._dispatch.finished(row, is_good=is_good(outcome))
+        self._record(Unit([Entry(row.delivery, row.version + 1, event)], bodies=bodies))
+
+    def _record(self, unit: Unit) -> None:
+        """Record an outcome; it is kept and offered again until the ledger has it."""
+
+        def answered(answers: list[Answer] | HookledgerError) -> None:
+            if isinstance(answers, HookledgerError):
+                self._alarms.at(self._clock.now_ms() + AGAIN_MS, lambda: self._record(unit))
+            elif isinstance(answers[0], StaleStream):
+                self._record(_late(unit, answers[0].version))
+
+        self._writer.submit((unit,), answered)
+
+    async def stop(self) -> None:
+        """Send the workers home; what is under way must have ended before."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _late(unit: Unit, version: int) -> Unit:
+    """The delivery ended meanwhile, or this attempt number is taken: record that the request was made."""
+    ((stream, _, event),) = unit.entries
+    if isinstance(event, Delivered | AttemptFailed):
+        event = LateAttempt(event.tenant, event.at, event.webhook, event.number, event.attempt)
+    return Unit([Entry(stream, version + 1, event)], bodies=unit.bodies)
