@@ -16,6 +16,7 @@ from core.alarms import Alarms, LoopAlarms
 from core.clock import Clock, SystemClock
 from core.directory import SNAPSHOT, Directory
 from core.errors import LedgerBusyError, LedgerError
+from core.history import History
 from core.intake import Intake
 from core.ledger.append import Appender
 from core.ledger.follow import Follower, View
@@ -25,9 +26,11 @@ from core.ledger.sqlite import SqliteRecorder
 from core.ledger.unit import Entry, Unit
 from core.ledger.views import Views
 from core.ledger.writer import Writer
+from core.limits import COMMIT_UNITS_MAX
 from core.model import catalogue
 from core.model.topics import Codec
 from core.plugins import Plugins, load_plugins
+from core.randomness import Randomness
 from core.tokens import Tokens
 from core.webhooks import CheckUrl, Webhooks
 
@@ -74,16 +77,17 @@ class Office:
         check_url: CheckUrl,
         clock: Clock | None = None,
         alarms: Alarms | None = None,
-        random: Callable[[int], bytes] = os.urandom,
+        random: Callable[[int], bytes] | None = None,
         plugins: Plugins | None = None,
         synchronous: str = "FULL",
+        commit_units_max: int = COMMIT_UNITS_MAX,
     ) -> None:
         self.data = data
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.lock = Lock(data)
         self.clock = clock or SystemClock()
         self.alarms = alarms or LoopAlarms(self.clock)
-        self.random = random
+        self.random = random = random or Randomness()
         self.plugins = plugins or load_plugins()
         codec = Codec()
         self.recorder = SqliteRecorder(data / LEDGER_FILE, synchronous)
@@ -94,7 +98,9 @@ class Office:
         self.writing: Executor = ThreadPoolExecutor(1, "ledger")
         self.viewing: Executor = ThreadPoolExecutor(1, "views")
         self.reading: Executor = ThreadPoolExecutor(READERS, "reader")
-        self.writer = Writer(self.appender, self.clock, self.writing, self.reading)
+        self.writer = Writer(
+            self.appender, self.clock, self.writing, self.reading, commit_units_max=commit_units_max
+        )
         self.directory, self._snapshot_at = self._read_directory()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
         self.intake = Intake(self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random)
@@ -103,6 +109,7 @@ class Office:
         )
         self.tokens = Tokens(self.directory, self.writer, self.clock, random)
         self.followers: list[Follower] = []
+        self.follow(History(self.reader))
 
     def _read_directory(self) -> tuple[Directory, int]:
         snapshot = self.reader.snapshot(SNAPSHOT)
@@ -143,6 +150,7 @@ class Office:
         loop = asyncio.get_running_loop()
         if self.directory.position - self._snapshot_at >= SNAPSHOT_LANDMARKS:
             await loop.run_in_executor(self.writing, self._save_snapshot)
+        await loop.run_in_executor(self.reading, self.appender.claims.flush)
         for executor in (self.writing, self.viewing, self.reading):
             executor.shutdown()
         self.views.close()

@@ -17,8 +17,8 @@ from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX
 from delivery.broker import Broker
 from delivery.rows import START, Lane, Row
 
-LANE_READY_MAX = 1_024
-"""Due rows of one webhook kept in memory."""
+READY_PER_WINDOW = 16
+"""Due rows of one webhook kept in memory, for each request of its window: so a webhook that hangs keeps few."""
 
 
 class Dispatch:
@@ -49,10 +49,13 @@ class Dispatch:
         self.is_open = False
         """Whether rows may be handed out: not before the ledger was followed to its head, not when stopping."""
         self._ready_rows = self._ready_bytes = 0
+        self._is_full = False
         self._slow_alarm: Alarm | None = None
         self._settled: asyncio.Future[None] | None = None
         self.on_hunger: Callable[[Lane], None] = _nothing
         """Called when a lane wants rows from disk."""
+        self.on_room: Callable[[], None] = lambda: None
+        """Called when memory for ready rows was full, and no longer is."""
         self.on_disabled: Callable[[Lane], None] = _nothing
         """Called when a lane's webhook may not be delivered to."""
         self.on_set_aside: Callable[[Row], None] = _nothing
@@ -77,14 +80,7 @@ class Dispatch:
     def offer(self, row: Row) -> bool:
         """Make a due row ready, if there is room in memory and none of its webhook waits on disk before it."""
         lane = self.lane(row.webhook)
-        if (
-            row.content is None
-            or lane.spilled
-            or not self.is_open
-            or len(lane.ready) >= LANE_READY_MAX
-            or self._ready_rows >= READY_ROWS_MAX
-            or self._ready_bytes >= READY_BYTES_MAX
-        ):
+        if row.content is None or lane.spilled or not self.is_open or not self.allowance(lane):
             lane.spilled = True
             return False
         self.accept(lane, row)
@@ -110,10 +106,28 @@ class Dispatch:
         row.is_ready = False
         self._ready_rows -= 1
         self._ready_bytes -= row.size
+        if self._is_full and self._ready_rows < READY_ROWS_MAX // 4 and self._ready_bytes < READY_BYTES_MAX // 4:
+            self._is_full = False
+            self.on_room()
 
-    def room(self) -> int:
-        """How many more rows may be made ready."""
-        return 0 if self._ready_bytes >= READY_BYTES_MAX else max(READY_ROWS_MAX - self._ready_rows, 0)
+    def allowance(self, lane: Lane) -> int:
+        """How many more rows of a lane may be made ready. The second half of the memory is for lanes that move."""
+        share = 2 if lane.window.size == 1 else 1
+        if self._ready_rows >= READY_ROWS_MAX // share or self._ready_bytes >= READY_BYTES_MAX // share:
+            self._is_full = True
+            return 0
+        return max(READY_PER_WINDOW * lane.window.size - len(lane.ready), 0)
+
+    def _shrink(self, lane: Lane) -> None:
+        """The lane hangs or fails: most of its rows in memory go back to disk."""
+        lane.window.shrink()
+        while len(lane.ready) > READY_PER_WINDOW:
+            self._put_back(lane, lane.ready.pop())
+
+    def _put_back(self, lane: Lane, row: Row) -> None:
+        self._no_longer_ready(row)
+        self.on_set_aside(row)
+        lane.spilled, lane.cursor = True, START
 
     # Under way.
 
@@ -154,24 +168,25 @@ class Dispatch:
     def _set_aside(self, lane: Lane) -> None:
         """The lane is held back, or its webhook is disabled: its rows wait on disk."""
         while lane.ready:
-            row = lane.ready.popleft()
-            self._no_longer_ready(row)
-            self.on_set_aside(row)
+            self._put_back(lane, lane.ready.pop())
         lane.spilled, lane.cursor = True, START
         if self.is_enabled(lane):
             self.on_hunger(lane)
         else:
             self.on_disabled(lane)
 
-    def finished(self, row: Row, *, is_good: bool) -> None:
-        """The request came to its end; its outcome is on its way into the ledger."""
+    def finished(self, row: Row, *, is_good: bool, holds_until: int | None = None) -> None:
+        """The request came to its end; its outcome is on its way into the ledger. What the receiver asked for holds
+        from now on, not only once that is recorded."""
         lane = self.lanes[row.webhook]
+        if holds_until is not None:
+            lane.held_until = max(lane.held_until, holds_until)
         row.is_answered = True
         self.unrecorded += 1
         if is_good and not row.is_old:
             lane.window.grow()
         elif not is_good:
-            lane.window.shrink()
+            self._shrink(lane)
         self._count_out(row, lane)
         self.hand_out()
 
@@ -236,7 +251,7 @@ class Dispatch:
             del self._young[row.number]
             row.is_old = True
             self.old += 1
-            self.lanes[row.webhook].window.shrink()
+            self._shrink(self.lanes[row.webhook])
         self.hand_out()
         if self._slow_alarm is None and self._young:
             self._watch()

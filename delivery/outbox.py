@@ -127,7 +127,7 @@ class Outbox:
 
     def _set_aside(self, row: Row) -> None:
         """The row goes back to where it came from: to disk, or to those that are on their way there."""
-        if row.number in self._inserts or (self._writing is not None and row in self._writing.inserted):
+        if row.number in self._inserts or (self._writing is not None and row.number in self._writing.inserted):
             self._wait(row)
         else:
             self.rows.pop(row.number, None)
@@ -188,7 +188,7 @@ class Outbox:
         lanes = [
             (lane.number, lane.last_success, lane.failing_since, lane.held_until) for lane in self._dirty_lanes.values()
         ]
-        batch = Batch(list(inserts.values()), values, self._moved, self._deleted, lanes, self._reacted)
+        batch = Batch(inserts, values, self._moved, self._deleted, lanes, self._reacted)
         self._moved, self._deleted, self._dirty_lanes, self._reacted = {}, {}, {}, {}
         self._writing = batch
         return batch
@@ -199,7 +199,7 @@ class Outbox:
     def written(self, batch: Batch) -> None:
         """Rows that wait are on disk now: forget them, but for when they are due."""
         self._writing = None
-        for row in batch.inserted:
+        for row in batch.inserted.values():
             if row.is_waiting:
                 self._wait_no_more(row)
                 self.rows.pop(row.number, None)

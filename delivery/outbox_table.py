@@ -45,7 +45,7 @@ class Moved(NamedTuple):
 class Batch(msgspec.Struct):
     """What the outbox gathered: rows to insert, move and delete, and what changed of webhooks."""
 
-    inserted: list[Row]
+    inserted: dict[int, Row]
     values: list[Any]
     """The inserted rows' values, flat, as they were when the batch was made."""
     moved: dict[int, Moved]

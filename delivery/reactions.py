@@ -127,6 +127,11 @@ class Reactions:
                 log.error("webhook %d: %d deliveries cannot be cancelled: %s", lane.number, len(units), answers[0])
                 return
 
+    async def settled(self) -> None:
+        """Wait until nothing is left to be done now."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
     async def stop(self) -> None:
         self._is_stopping = True
         if self._task is not None:

@@ -43,10 +43,13 @@ class Refill:
         self._views, self._reader, self._executor = views, reader, executor
         self._clock, self._alarms = clock, alarms
         self._hungry: dict[int, Lane] = {}
+        self._starved: dict[int, Lane] = {}
+        """Lanes that want rows, and there is no room for them in memory."""
         self._task: asyncio.Task[None] | None = None
         self._wakes: list[tuple[int, int]] = []
         self._alarm: tuple[int, Alarm] | None = None
         dispatch.on_hunger = self.need
+        dispatch.on_room = self._feed_starved
         outbox.on_due = self.due
 
     def need(self, lane: Lane) -> None:
@@ -105,12 +108,10 @@ class Refill:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._hungry and self._dispatch.is_open and self._dispatch.room():
-                lanes = list(self._hungry.values())[:LANES_MAX]
-                wants = []
-                for lane in lanes:
-                    del self._hungry[lane.number]
-                    wants.append(Want(lane.number, min(ROWS_MAX, 2 * lane.window.size + 14), lane.cursor))
+            while self._hungry and self._dispatch.is_open:
+                lanes, wants = self._wants()
+                if not wants:
+                    continue
                 now = self._clock.now_ms()
                 try:
                     found = await loop.run_in_executor(
@@ -127,6 +128,27 @@ class Refill:
                 self._dispatch.hand_out()
         finally:
             self._task = None
+
+    def _wants(self) -> tuple[list[Lane], list[Want]]:
+        """The next lanes to read for, and how many rows of each there is room for."""
+        lanes: list[Lane] = []
+        wants: list[Want] = []
+        for lane in list(self._hungry.values())[:LANES_MAX]:
+            del self._hungry[lane.number]
+            limit = min(ROWS_MAX, self._dispatch.allowance(lane))
+            if limit:
+                lanes.append(lane)
+                wants.append(Want(lane.number, limit, lane.cursor))
+            else:
+                lane.refilling = False
+                if not lane.ready:
+                    self._starved[lane.number] = lane
+        return lanes, wants
+
+    def _feed_starved(self) -> None:
+        starved, self._starved = self._starved, {}
+        for lane in starved.values():
+            self.need(lane)
 
     def _stock(self, lane: Lane, stock: Stock) -> None:
         """Make ready what is not in memory, and has not ended or moved on since the reading."""
@@ -159,6 +181,11 @@ class Refill:
                 self.wake(lane, at_ms)
         if self._hungry and self._task is None:
             self._task = asyncio.create_task(self._run())
+
+    async def settled(self) -> None:
+        """Wait until no reading is under way."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
 
     async def stop(self) -> None:
         if self._alarm is not None:

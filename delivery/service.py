@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from ssl import SSLContext
@@ -12,6 +13,7 @@ from ssl import SSLContext
 from core.alarms import Alarms
 from core.clock import Clock
 from core.ledger.follow import Follower
+from core.limits import COMMIT_UNITS_MAX
 from core.office import Office
 from core.plugins import Plugins
 from core.webhooks import CheckUrl
@@ -41,6 +43,11 @@ def url_check(guard: AddressGuard) -> CheckUrl:
     return check
 
 
+def url_check_allowing(allow: Sequence[Network]) -> CheckUrl:
+    """The same, for who has no service: a command that opens the ledger itself."""
+    return url_check(AddressGuard(allow))
+
+
 class Service:
     """Made outside of the loop's reach, started and stopped within one loop."""
 
@@ -58,6 +65,7 @@ class Service:
         schedule_s: Sequence[int] = SCHEDULE_S,
         jitter: Callable[[], float] | None = None,
         synchronous: str = "FULL",
+        commit_units_max: int = COMMIT_UNITS_MAX,
     ) -> None:
         self.guard = AddressGuard(allow)
         self.office = office = Office(
@@ -68,6 +76,7 @@ class Service:
             alarms=alarms,
             plugins=plugins,
             synchronous=synchronous,
+            commit_units_max=commit_units_max,
         )
         self.broker = InProcessBroker()
         self.dispatch = Dispatch(
@@ -131,17 +140,17 @@ class Service:
         reasons += [f"the view {f.view.name} stands by" for f in self.office.followers if f.stands_by]
         return reasons
 
-    async def stop(self) -> None:
-        """Hand out nothing more, wait for what is under way, write down what came of it."""
+    async def stop(self, wait_s: float = STOP_S) -> None:
+        """Hand out nothing more, wait so long for what is under way, write down what came of it.
+
+        What is cut off is due again at the next start, and its receiver may see it twice."""
         self.is_ready = False
         self.dispatch.is_open = False
         await self.reactions.stop()
         await self.refill.stop()
-        try:
-            async with asyncio.timeout(STOP_S):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
                 await self.dispatch.settled()
-        except TimeoutError:
-            pass
         await self.workers.stop()
         await self.sender.close()
         await self.office.close()

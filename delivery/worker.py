@@ -16,6 +16,7 @@ from core.ledger.read import Reader
 from core.ledger.unit import Answer, Body, Entry, StaleStream, Unit
 from core.ledger.writer import Writer
 from core.model.delivery import AttemptFailed, Delivered, LateAttempt
+from core.model.portal_event import Received
 from core.model.webhook import Webhook
 from core.wire.body import WIRE, body_hash, render, retry_block, target_block, webhook_block
 from core.wire.headers import head_lines
@@ -32,20 +33,34 @@ log = logging.getLogger("hookledger.worker")
 AGAIN_MS = 1_000
 """How long until an outcome that the ledger did not take is offered to it again."""
 
-IDLE_MAX = 16
+IDLE_MAX = 128
 """Workers that wait for work; more than these go home."""
 
 
 class Prepared:
     """What all attempts under one version of a webhook share."""
 
-    __slots__ = ("block", "signer", "target", "webhook")
+    __slots__ = ("_targets", "block", "signer", "target", "webhook")
 
     def __init__(self, webhook: Webhook, target: Target, signer: Signer) -> None:
         self.webhook = webhook
         self.target = target
         self.signer = signer
         self.block = webhook_block(webhook)
+        self._targets: dict[tuple[type, str | None], bytes] = {}
+
+    def target_block(self, received: Received) -> bytes:
+        """The member `target`: it differs with its type and how the event types its id, and with nothing else."""
+        target, targets = self.webhook.target, received.targets
+        if target is None:
+            return b""
+        if len(targets) != 1:
+            return target_block(self.webhook, received)
+        key = (type(targets[0]) if str(targets[0]) == target else bytes, received.target_type)
+        block = self._targets.get(key)
+        if block is None:
+            block = self._targets[key] = target_block(self.webhook, received)
+        return block
 
 
 class Workers:
@@ -75,9 +90,14 @@ class Workers:
         self._prepared: dict[int, Prepared] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = 0
+        self._is_free = False
+        """The worker that runs just now has finished an attempt and takes the next row, if one comes of it."""
 
     def call(self) -> None:
         """A row found nobody waiting for it: see that somebody takes it."""
+        if self._is_free:
+            self._is_free = False
+            return
         task = asyncio.create_task(self._work())
         self._tasks.add(task)
         task.add_done_callback(self._gone)
@@ -91,6 +111,7 @@ class Workers:
         broker = self._broker
         while True:
             row = broker.take_now()
+            self._is_free = False
             if row is None:
                 if self._idle >= IDLE_MAX:
                     return
@@ -123,7 +144,7 @@ class Workers:
             last_success = self._dispatch.lanes[row.webhook].last_success
             row.last_success = last_success
             retry = retry_block(row.attempt, started, row.failed_at, row.failure, last_success)
-        target = b"" if webhook.target is None else target_block(webhook, content.received)
+        target = prepared.target_block(content.received)
         body = render(row.number, content.head, content.payload, prepared.block, target, retry)
         lines = head_lines(row.delivery, row.number, content.created_on, started, body, prepared.signer)
         try:
@@ -172,7 +193,9 @@ class Workers:
             jitter=self._jitter(),
         )
         bodies = (Body(0, salt, outcome.body),) if isinstance(outcome, Answered) and outcome.body else ()
-        self._dispatch.finished(row, is_good=is_good(outcome))
+        self._is_free = True
+        holds_until = event.holds if isinstance(event, AttemptFailed) else None
+        self._dispatch.finished(row, is_good=is_good(outcome), holds_until=holds_until)
         self._record(Unit([Entry(row.delivery, row.version + 1, event)], bodies=bodies))
 
     def _record(self, unit: Unit) -> None:

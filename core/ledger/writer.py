@@ -30,10 +30,19 @@ class Writer:
     *executor* must have one thread: commits are made one after the other. The claims' index is written in *background*.
     """
 
-    def __init__(self, appender: Appender, clock: Clock, executor: Executor, background: Executor) -> None:
+    def __init__(
+        self,
+        appender: Appender,
+        clock: Clock,
+        executor: Executor,
+        background: Executor,
+        *,
+        commit_units_max: int = COMMIT_UNITS_MAX,
+    ) -> None:
         self._appender = appender
         self._clock = clock
         self._executor, self._background = executor, background
+        self._commit_units_max = commit_units_max
         self._waiting: deque[tuple[Sequence[Unit], OnAnswers]] = deque()
         self._committing: list[tuple[Sequence[Unit], OnAnswers]] = []
         self._idle: asyncio.Future[None] | None = None
@@ -77,7 +86,7 @@ class Writer:
 
     def _commit(self) -> None:
         n_units = n_events = 0
-        while self._waiting and n_units < COMMIT_UNITS_MAX and n_events < COMMIT_EVENTS_MAX:
+        while self._waiting and n_units < self._commit_units_max and n_events < COMMIT_EVENTS_MAX:
             units, on_answers = self._waiting.popleft()
             self._committing.append((units, on_answers))
             n_units += len(units)
