@@ -6,8 +6,9 @@ One event, or a JSON array of them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -20,6 +21,9 @@ TYPE_CHARS_MAX = 100
 READERS_MAX = 1_000
 TIME_MS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999."""
+
+
+Decoded = TypeVar("Decoded")
 
 
 class Checked(msgspec.Struct, frozen=True, gc=False):
@@ -72,29 +76,31 @@ class _Id(msgspec.Struct):
 
 _DECODE = msgspec.json.Decoder(_Event).decode
 _DECODE_ID = msgspec.json.Decoder(_Id).decode
+_DECODE_RAW = msgspec.json.Decoder(msgspec.Raw).decode
 _DECODE_LIST = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _AT = re.compile(r"(?P<words>.*?)(?: - at `(?P<path>[^`]*)`)?\Z", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
-_EXPECTED = re.compile(r"Expected `(?P<want>.*?)`(?:, got .*)?\Z", re.DOTALL)
+_EXPECTED = re.compile(r"Expected (?P<want>.*?)(?:, got .*)?\Z", re.DOTALL)
 
 
 def events_of(body: bytes, tenant: str) -> list[Checked | Rejected]:
     """The events of a request, in its order. InvalidInputError when the body as a whole is not JSON, or too many."""
     if not body.lstrip(b" \t\r\n").startswith(b"["):
-        try:
-            msgspec.json.decode(body, type=msgspec.Raw)
-        except msgspec.DecodeError as error:
-            raise InvalidInputError(f"the request is not JSON: {error}") from None
+        _json(body, _DECODE_RAW)
         return [checked(body.strip(), tenant, "$")]
-    try:
-        raws = _DECODE_LIST(body)
-    except msgspec.DecodeError as error:
-        raise InvalidInputError(f"the request is not JSON: {error}") from None
+    raws = _json(body, _DECODE_LIST)
     if len(raws) > REQUEST_EVENTS_MAX:
         raise InvalidInputError(
             f"{len(raws)} events in one request; send at most {REQUEST_EVENTS_MAX}", limit="REQUEST_EVENTS_MAX"
         )
     return [checked(bytes(raw), tenant, f"$[{index}]") for index, raw in enumerate(raws)]
+
+
+def _json(body: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
+    try:
+        return decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidInputError(f"the request is not JSON: {error}") from None
 
 
 def checked(raw: bytes, tenant: str, path: str) -> Checked | Rejected:
@@ -128,7 +134,7 @@ def in_words(message: str, path: str) -> str:
     if missing := _MISSING.match(words):
         return f"{path}.{missing['name']}: missing"
     if expected := _EXPECTED.match(words):
-        return f"{path}: expected {expected['want'].replace(' | ', ' or ')}"
+        return f"{path}: expected {expected['want'].replace('`', '').replace(' | ', ' or ')}"
     return f"{path}: {words[:1].lower()}{words[1:]}"
 
 

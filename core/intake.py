@@ -60,7 +60,7 @@ class Intake:
         self._executor = executor
         self._clock = clock
         self._random = random
-        self._events_under_way = 0
+        self.under_way = 0
         self._held = 0
         self._released: asyncio.Event = asyncio.Event()
         self._released.set()
@@ -82,13 +82,13 @@ class Intake:
 
         All are of *tenant*. OverloadedError when too many wait already, or the ledger cannot write.
         """
-        if self._events_under_way + len(events) > INTAKE_EVENTS_MAX:
+        if self.under_way + len(events) > INTAKE_EVENTS_MAX:
             raise OverloadedError("too many events wait for their commit", limit="INTAKE_EVENTS_MAX")
-        self._events_under_way += len(events)
+        self.under_way += len(events)
         try:
             return await self._accept(tenant, events, source)
         finally:
-            self._events_under_way -= len(events)
+            self.under_way -= len(events)
 
     async def _accept(self, tenant: str, events: Sequence[Checked | Rejected], source: Source) -> list[Result]:
         results: list[Result | None] = [event if isinstance(event, Rejected) else None for event in events]

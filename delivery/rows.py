@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from core.model.portal_event import Received
-from core.wire.body import created_on, event_head
+from core.wire.body import created_on, event_head_on
 from delivery.window import Window
 
 
@@ -17,8 +17,8 @@ class Content:
     def __init__(self, received: Received, payload: bytes) -> None:
         self.received = received
         self.payload = payload
-        self.head = event_head(received)
         self.created_on = created_on(received)
+        self.head = event_head_on(received, self.created_on)
 
 
 class Row:
@@ -81,6 +81,8 @@ class Row:
 
 START = (-1, -1)
 """Before every row on disk."""
+NEVER = 2**63
+"""After every row on disk."""
 
 
 class Lane:
@@ -93,6 +95,7 @@ class Lane:
         "in_turn",
         "last_success",
         "marked",
+        "missed",
         "number",
         "ready",
         "refilling",
@@ -115,6 +118,8 @@ class Lane:
         self.cursor = START
         """(due, number) of the last row read from disk; what is new on disk comes after it, or a new round begins."""
         self.refilling = False
+        self.missed = NEVER
+        """The first due time of what came to be due on disk while rows were read, and may not be among them."""
         self.in_turn = False
         self.wake_at: int | None = None
         """When the next row on disk is due, as far as known."""
@@ -123,3 +128,11 @@ class Lane:
         self.last_success: int | None = None
         self.failing_since: int | None = None
         """Its first failure after its last success, creation or enabling."""
+
+    def left_on_disk(self, due: int) -> None:
+        """A row that is due by now is on disk, or on its way there, and not in memory: the next round finds it."""
+        self.spilled = True
+        if due <= self.cursor[0]:
+            self.cursor = START
+        if self.refilling:
+            self.missed = min(self.missed, due)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ WIRE = 1
 """The number of this wire format; what these functions write for the same values never changes under it."""
 
 EVERYTHING = ("*",)
+
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def render(
@@ -31,7 +34,19 @@ def render(
 
 def event_head(received: Received) -> bytes:
     """`event` after its id, up to the payload; the same for every delivery of a portal event."""
-    members: dict[str, Any] = {"createOn": created_on(received)}
+    return event_head_on(received, created_on(received))
+
+
+def event_head_on(received: Received, created: str) -> bytes:
+    """`event_head` for one who knows `created_on` already."""
+    actor, bit = received.actor, received.bit
+    if actor is not None and bit is not None and _PLAIN.fullmatch(actor) and actor != EMPTY_GUID:
+        # As nearly all are: nothing to escape, nothing to leave out.
+        return (
+            f',"createOn":"{created}","createBy":"{actor}","trigger":"{received.trigger}","triggerId":{1 << bit}'
+            '},"payload":'
+        ).encode("ascii")
+    members: dict[str, Any] = {"createOn": created}
     if received.actor is not None and received.actor != EMPTY_GUID:
         members["createBy"] = received.actor
     if received.trigger is not None:

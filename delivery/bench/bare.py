@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import aiohttp
 
+from core.clock import SystemClock
 from core.wire.headers import headers
 from core.wire.signature import Signer
 
@@ -29,16 +30,14 @@ async def bare(urls: list[str], secret: str, body: bytes, count: int) -> Pace:
 
 
 async def _run(urls: list[str], secret: str, body: bytes, count: int, in_flight: int) -> Pace:
-    signer = Signer(secret)
+    signer, clock = Signer(secret), SystemClock()
     numbers = iter(range(count))
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
 
         async def post() -> None:
             for number in numbers:
-                lines = headers(
-                    os.urandom(16), number, "2026-11-24T08:00:00Z", time.time_ns() // 1_000_000, body, signer
-                )
+                lines = headers(os.urandom(16), number, "2026-11-24T08:00:00Z", clock.now_ms(), body, signer)
                 async with session.post(
                     urls[number % len(urls)],
                     data=body,

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from core.wire.signature import Signer
@@ -37,6 +38,7 @@ class Tally:
         self.times: dict[str, float] | None = {} if times else None
         self.expected = expected
         self.done = asyncio.Event()
+        self.body = b""
 
     def take(self, head: bytes, body: bytes, id: bytes) -> None:
         now = time.monotonic()
@@ -44,6 +46,7 @@ class Tally:
         if not self.ids:
             self.first_at = now
         self.last_at = now
+        self.body = body
         self.ids.add(id)
         if self.times is not None:
             title = body.find(b'"title":"')
@@ -65,6 +68,7 @@ class Tally:
             "seconds": self.last_at - self.first_at,
             "last_at": self.last_at,
             "times": self.times,
+            "body": self.body.decode(),
         }
 
 
@@ -125,10 +129,8 @@ async def serve(secret: str) -> None:
             tally.reset(asked["reset"], times=asked.get("times", False))
             _say({})
         elif "wait" in asked:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(tally.done.wait(), asked["wait"])
-            except TimeoutError:
-                pass
             _say(tally.report())
 
 

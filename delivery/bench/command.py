@@ -1,0 +1,101 @@
+"""`hookledger bench`: measure this machine, this version, and say how."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from delivery.bench import measure, measure_http, measure_load
+from delivery.bench.measure_rebuild import rebuild_pace
+from delivery.bench.stage import Receiver
+from delivery.loop import run
+
+
+@click.command("bench")
+@click.option("--webhooks", default=100, show_default=True, type=click.IntRange(2), help="Webhooks, by target.")
+@click.option("--events", default=20_000, show_default=True, type=click.IntRange(1_000), help="Events in each run.")
+@click.option(
+    "--slow-receivers",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0, 90),
+    help="Percent of the webhooks that hang in the run beside hanging receivers; 0 leaves it out.",
+)
+@click.option(
+    "--slow-backlog", default=10_000, show_default=True, type=click.IntRange(0), help="Due rows of each that hangs."
+)
+@click.option(
+    "--prefill", default=0, show_default=True, type=click.IntRange(0), help="Also run on a ledger with so many events."
+)
+@click.option("--dir", "directory", type=click.Path(path_type=Path), help="Where ledgers are made; a temporary place.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def bench(
+    webhooks: int,
+    events: int,
+    slow_receivers: int,
+    slow_backlog: int,
+    prefill: int,
+    directory: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure the pipeline beside a bare loop of POSTs, in one run on this machine.
+
+    Figures are medians; trust the ratios. The receiver, `serve` and the clients are processes of their own, all on
+    127.0.0.1. A full run takes some minutes.
+    """
+    place = Path(tempfile.mkdtemp(prefix="hookledger-bench-", dir=directory))
+    try:
+        figures = run(_measure(place, webhooks, events, slow_receivers, slow_backlog, prefill))
+    finally:
+        shutil.rmtree(place)
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            click.echo(f"{name:24} {round(value, 3) if isinstance(value, float) else json.dumps(value)}")
+
+
+async def _measure(place: Path, webhooks: int, events: int, percent: int, backlog: int, past: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {"machine": f"{platform.machine()} {platform.python_version()}"}
+    receiver = await Receiver.started()
+    try:
+        _say("a, b: bare and pipeline in turn, with a fan-out beside them")
+        figures |= await measure.a_and_b(receiver, place / "b", webhooks, events)
+        figures |= await _in_new_process(place / "b")
+        _say("rebuild")
+        figures |= await rebuild_pace(place / "b")
+        _say("c: naive")
+        figures |= await measure.naive(receiver, place / "c", webhooks, events)
+        _say("d, e: over HTTP")
+        figures |= await measure_http.over_http(receiver, place / "d", webhooks, events, figures["bare_per_s"])
+        figures["ratio_cpu_http_batch"] = figures["cpu_us_per_delivery"] / figures["cpu_us_http_batch"]
+        if percent:
+            _say("beside receivers that hang")
+            figures |= await measure_load.slow_receivers(receiver, place / "s", webhooks, events, percent, backlog)
+        if past:
+            _say("on a ledger with a past")
+            figures |= await measure_load.growth(receiver, place / "g", webhooks, events, past)
+    finally:
+        await receiver.stop()
+    return figures
+
+
+async def _in_new_process(data: Path) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "delivery.bench.size", str(data), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    answer: dict[str, Any] = json.loads(output)
+    return answer
+
+
+def _say(what: str) -> None:
+    click.echo(f"bench: {what}", err=True)

@@ -1,0 +1,153 @@
+"""`POST /api/ledger/events`: answers in the order sent, and what it says when it cannot take more."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import json
+import tracemalloc
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from core.limits import REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX
+from core.web import app, events
+from tests.builders import BusyDisk, open_office
+
+PATH = "/api/ledger/events"
+
+
+def event(id, **members):
+    return {"id": id, "type": "file.updated", "data": {"id": 991, "title": id}, **members}
+
+
+@pytest.fixture(name="office")
+async def _office(tmp_path):
+    office = open_office(tmp_path / "data")
+    await office.start()
+    yield office
+    await office.close()
+
+
+@pytest.fixture(name="client")
+async def _client(office):
+    async with TestClient(TestServer(app.build(office, lambda: []), host="127.0.0.1")) as client:
+        _, token = await office.tokens.create(tenant="1", role="portal", user=None, by=None)
+        client.session.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+async def test_answers_stand_in_the_order_sent(client):
+    """Accepted, duplicate, unknown and wrong: each entry says which, in its place."""
+    await client.post(PATH, json=event("known"))
+    sent = [event("a"), event("known"), {"id": "b", "type": "kite.flown", "data": {}}, event("c", data={"id": 1.5})]
+    answer = await client.post(PATH, json=sent)
+    told = await answer.json()
+    assert answer.status == 200
+    assert (told["accepted"], told["duplicates"], told["rejected"]) == (2, 1, 1)
+    first, second, third, fourth = told["events"]
+    assert first["trigger"] == "file.updated"
+    assert second["duplicate"] is True
+    assert second["position"] < first["position"] < third["position"]
+    assert third["trigger"] is None
+    assert third["note"] == "no plugin knows the type 'kite.flown'"
+    assert fourth == {"id": "c", "error": "$[3].data.id: expected int or str"}
+
+
+async def test_nothing_sent_is_fine_and_nothing_accepted_is_422(client):
+    """200 for an empty list; 422 when every entry is wrong."""
+    assert (await client.post(PATH, json=[])).status == 200
+    assert (await client.post(PATH, json=[{"id": "x"}])).status == 422
+
+
+async def test_the_same_id_twice_in_one_request_is_one_event(client):
+    """The second of two equal ids waits for the first's fate, and is its duplicate."""
+    told = await (await client.post(PATH, json=[event("twin"), event("twin", type="file.moved")])).json()
+    first, second = told["events"]
+    assert second == {**first, "duplicate": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "limit"),
+    [
+        (b"{", {}, 400, None),
+        (b"[]", {"Authorization": "Bearer hlt_0.x"}, 401, None),
+        (b"[]", {"Authorization": "Basic eDp5"}, 401, None),
+        (json.dumps([event("x")] * (REQUEST_EVENTS_MAX + 1)).encode(), {}, 413, "REQUEST_EVENTS_MAX"),
+        (io.BytesIO(b" " * (REQUEST_BYTES_MAX + 1)), {}, 413, "REQUEST_BYTES_MAX"),
+    ],
+    ids=["not JSON", "no such token", "no token", "too many events", "too many bytes"],
+)
+async def test_what_is_refused_whole_says_why(client, body, headers, status, limit):
+    """Refusals are problem details, and name the limit that was met."""
+    answer = await client.post(PATH, data=body, headers=headers)
+    told = await answer.json(content_type="application/problem+json")
+    assert (answer.status, told["status"], told.get("limit")) == (status, status, limit)
+    assert told["detail"]
+
+
+async def test_a_large_request_of_unknown_length_is_refused(client):
+    """A request that does not say its length is read up to the limit, and no further."""
+
+    async def chunks():
+        for _ in range(REQUEST_BYTES_MAX // 2**16 + 2):
+            yield b" " * 2**16
+
+    answer = await client.post(PATH, data=chunks())
+    assert answer.status == 413
+
+
+async def test_overload_is_503_and_memory_stays_flat(client, office, monkeypatch):
+    """While the disk is busy requests are turned away with Retry-After, keep no memory, and none is lost later."""
+    monkeypatch.setattr("core.intake.INTAKE_EVENTS_MAX", 200)
+    accepted, turned_away = [], []
+
+    async def publish(number):
+        body = [event(f"{number}-{index}") for index in range(50)]
+        # Not by the test client itself, which keeps every answer.
+        async with client.session.post(client.make_url(PATH), json=body) as answer:
+            told = await answer.json(content_type=None)
+        if answer.status == 503:
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert told["limit"] == "INTAKE_EVENTS_MAX"
+            turned_away.append(number)
+        else:
+            accepted.extend(entry["id"] for entry in told["events"])
+
+    with BusyDisk(office) as disk:
+        waiting = [asyncio.create_task(publish(number)) for number in range(4)]
+        await disk.submitted()
+        async with asyncio.timeout(10):
+            while office.intake.under_way < 200:
+                await publish("more")
+        turned_away.clear()
+        await publish(4)
+        tracemalloc.start()
+        for number in range(5, 55):
+            await publish(number)
+        before = _memory()
+        for number in range(55, 205):
+            await publish(number)
+        after = _memory()
+        tracemalloc.stop()
+    await asyncio.gather(*waiting)
+    assert turned_away == list(range(4, 205))
+    assert after - before < 100_000
+    told = await (await client.post(PATH, json=[event(id) for id in accepted])).json()
+    assert told["duplicates"] == len(accepted) == 200
+
+
+def _memory():
+    """Bytes that are kept; not those that only wait for the collector."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+async def test_bytes_that_wait_have_a_limit(client, office, monkeypatch):
+    """Bytes of requests under way are counted by what they say of themselves, before they are read."""
+    monkeypatch.setattr(events, "INTAKE_BYTES_MAX", 1_000)
+    answer = await client.post(PATH, data=b"[" + b" " * 1_000 + b"]")
+    told = await answer.json(content_type=None)
+    assert (answer.status, told["limit"]) == (503, "INTAKE_BYTES_MAX")
+    assert (await client.post(PATH, json=event("small"))).status == 200
