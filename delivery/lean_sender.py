@@ -18,7 +18,7 @@ from core.limits import CONNECT_S, IDLE_LINES_MAX, IDLE_S, TOTAL_S
 from delivery.addresses import AddressGuard, VettingResolver
 from delivery.deadlines import Deadlines
 from delivery.line import Line
-from delivery.sender import Outcome, Target, Unreached, why_not_connected
+from delivery.sender import Outcome, Target, Unreached, request_bytes, why_not_connected
 
 _NO_CEILING: Final = float("inf")
 _OUT_OF_FILES: Final = (errno.EMFILE, errno.ENFILE)
@@ -61,7 +61,7 @@ class LeanSender:
 
     async def post(self, target: Target, head_lines: bytes, body: bytes) -> Outcome:
         """Post once, over an idle line if there is one, and over a new one if that had been closed meanwhile."""
-        request = b"".join((target.head, head_lines, b"Content-Length: %d\r\n\r\n" % len(body), body))
+        request = request_bytes(target.head, head_lines, body)
         idle = self._idle.get(target.origin)
         if not idle:
             return await self._post_anew(target, request, self._loop.time() + self._total_s)

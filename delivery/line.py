@@ -33,12 +33,13 @@ class Line(ResponseHandler):
         self._whole = whole
         self._gone = gone
         self._connection: Connection | None = None
+        # Not in ResponseHandler's own `_parser` and `_payload`: it would act on them as well.
         self._http = self._new_parser()
         self._answer: asyncio.Future[Outcome | None] | None = None
         self._message: RawResponseMessage | None = None
-        self._payload_now: StreamReader | None = None
+        self._content: StreamReader | None = None
         # Bytes that a fresh connection brought before it was asked; then those of an answer that comes in pieces.
-        self._seen = b""
+        self._seen = bytearray()
         self._silent = True
         self._received = 0
         self._body = bytearray()
@@ -63,9 +64,8 @@ class Line(ResponseHandler):
             return answer
         transport.write(request)
         if self._seen:
-            # Not at once: an answer that is whole may close the line, and the request has not left yet.
-            early, self._seen = self._seen, b""
-            self._loop.call_soon(self.data_received, early)
+            early, self._seen = self._seen, bytearray()
+            self.data_received(bytes(early))
         return answer
 
     def withdraw(self, answer: asyncio.Future[Outcome | None]) -> None:
@@ -106,7 +106,7 @@ class Line(ResponseHandler):
             return
         for message, payload in messages:
             self._take(message, payload)
-        if self._payload_now is not None and self._payload_now.is_eof():
+        if self._content is not None and self._content.is_eof():
             self._finish(whole=True)
         else:
             self._await_more(data)
@@ -136,7 +136,7 @@ class Line(ResponseHandler):
             self._extra = True
         elif message.code >= 200 or message.code == 101:
             self._message = message
-            self._payload_now = payload
+            self._content = payload
 
     def _unasked(self, data: bytes) -> None:
         # A fresh connection may speak before it is asked, as a canned answer behind `nc` does. A used one that does
@@ -150,23 +150,23 @@ class Line(ResponseHandler):
     def _await_more(self, data: bytes) -> None:
         """The answer comes in pieces: keep what it takes to judge it, and no more than that."""
         self._received += len(data)
-        if self._payload_now is None:
+        if self._content is None:
             self._seen += data
         else:
-            self._body += self._payload_now.read_nowait(-1)
-            self._seen = b""
+            self._body += self._content.read_nowait(-1)
+            self._seen.clear()
         if self._received > ANSWER_WIRE_BYTES_MAX or len(self._body) > ANSWER_BYTES_MAX:
             self.give_up("the target sent too much that was not an answer")
 
     def _unreadable(self, data: bytes, error: Exception) -> None:
         if self._message is None:
-            self._read_again(self._seen + data)
+            self._read_again(bytes(self._seen) + data)
         if self._message is None:
             self.give_up(_why_unreadable(error))
         else:
             self._extra = True
-            assert self._payload_now is not None
-            self._finish(whole=self._payload_now.is_eof())
+            assert self._content is not None
+            self._finish(whole=self._content.is_eof())
 
     def _read_again(self, data: bytes) -> None:
         """When a call of the parser fails, the messages it had found in it are lost. Find them: a head ends with a
@@ -202,13 +202,13 @@ class Line(ResponseHandler):
             self._settle(outcome)
             self.drop()
             return
-        assert self._payload_now is not None
+        assert self._content is not None
         try:
             self._http.feed_eof()
         except Exception:  # noqa: BLE001 - it says that the body is not whole, which is_eof says too
             whole = False
         else:
-            whole = error is None and self._payload_now.is_eof()
+            whole = error is None and self._content.is_eof()
         self._extra = True
         self._finish(whole=whole)
 
@@ -218,10 +218,13 @@ class Line(ResponseHandler):
             answer.set_result(outcome)
 
     def _finish(self, *, whole: bool) -> None:
-        message, payload, transport = self._message, self._payload_now, self.transport
+        message, payload, transport = self._message, self._content, self.transport
         assert message is not None
         assert payload is not None
-        body = payload.read_nowait(-1)
+        try:
+            body = payload.read_nowait(-1)
+        except Exception:  # noqa: BLE001 - where aiohttp has no C parser, the one in Python breaks a payload so
+            body = b""
         if self._received:
             body = bytes(self._body) + body
         if len(body) > ANSWER_BYTES_MAX:
@@ -231,7 +234,7 @@ class Line(ResponseHandler):
             self._raw_headers = message.raw_headers
             self._headers = _headers(message.raw_headers)
         outcome = Answered(message.code, self._headers, body, not whole)
-        self._message = self._payload_now = None
+        self._message = self._content = None
         good = (
             whole
             and not message.should_close
@@ -244,7 +247,7 @@ class Line(ResponseHandler):
         if good:
             if self._received:
                 self._received = 0
-                self._seen = b""
+                self._seen = bytearray()
                 self._body = bytearray()
             self.reused = True
             self._whole(self)

@@ -91,7 +91,7 @@ def parse_url(url: str, ssl: bool) -> URL:
         raise InvalidInputError("the URL must begin with https:// or http://")
     if ssl and parsed.scheme != "https":
         raise InvalidInputError("the URL must begin with https://, or SSL verification must be off")
-    if "@" in url.split("://", 1)[1].partition("/")[0]:
+    if "@" in parsed.raw_authority:
         raise InvalidInputError("leave user name and password out of the URL: whoever sees the webhook would see them")
     host = parsed.raw_host
     if not host or not parsed.port or not (_is_ipv6(host) or _HOST.fullmatch(host)):

@@ -69,9 +69,7 @@ def guard() -> AddressGuard:
 
 
 @pytest.fixture(params=(LeanSender, PlainSender), ids=("lean", "plain"))
-async def make(
-    request: pytest.FixtureRequest, guard: AddressGuard, certificates: Certificates
-) -> AsyncIterator[Make]:
+async def make(request: pytest.FixtureRequest, guard: AddressGuard, certificates: Certificates) -> AsyncIterator[Make]:
     """Makes senders, with the time they take for one attempt."""
     made: list[Sender] = []
 
@@ -88,6 +86,14 @@ async def make(
 async def sender(make: Make) -> Sender:
     """A sender that is patient enough for a busy machine."""
     return make()
+
+
+@pytest.fixture
+async def lean(guard: AddressGuard) -> AsyncIterator[LeanSender]:
+    """The lean sender alone, as it is in service."""
+    sender = LeanSender(guard)
+    yield sender
+    await sender.close()
 
 
 Sound = Callable[[Sender, Receiver], Awaitable[list[int]]]

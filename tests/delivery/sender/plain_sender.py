@@ -48,7 +48,8 @@ class PlainSender:
         except ClientConnectorError as error:
             return Unreached(why_not_connected(error))
         except (ServerDisconnectedError, ClientOSError) as error:
-            if not seen.reused:
+            begun = isinstance(error, ServerDisconnectedError) and not isinstance(error.message, str)
+            if begun or not seen.reused:
                 return Unreached(f"{error}")
         try:
             return await self._post(self._fresh, target, head_lines, body, seen)

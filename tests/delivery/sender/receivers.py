@@ -12,7 +12,7 @@ from types import TracebackType
 
 PATIENCE_S = 5.0
 """How long a test waits for what must happen; far more than it takes."""
-PACE_S = 0.02
+PACE_S = 0.005
 """Between the bytes of a dribble."""
 
 
@@ -71,6 +71,14 @@ class Peer:
                 self.say(data)
                 await self._writer.drain()
 
+    async def pause_until_over(self) -> None:
+        """Do nothing at all until the receiver ends."""
+        await self._over.wait()
+
+    def say_no_more(self) -> None:
+        """Close this side only."""
+        self._writer.write_eof()
+
     def hang_up(self) -> None:
         self._writer.close()
 
@@ -121,16 +129,6 @@ def says(*parts: bytes, then: Script | None = None) -> Script:
     return script
 
 
-def polite_as(number: int) -> Script:
-    """Polite from here on, on a connection that has been used already."""
-
-    async def script(peer: Peer) -> None:
-        while (request := await peer.request())[0]:
-            peer.say(answer(request[1], b"X-Connection: %d\r\n" % number))
-
-    return script
-
-
 def answer(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
     """An answer as it should be."""
     return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n%b" % (status, len(body), headers, body)
@@ -144,7 +142,7 @@ class Receiver:
         self.url = ""
         self._scripts = scripts
         self._tls = tls
-        self._tasks: list[asyncio.Task[None]] = []
+        self.tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Receiver:
@@ -158,9 +156,9 @@ class Receiver:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        ends = await asyncio.gather(*self.tasks, return_exceptions=True)
         for peer in self.peers:
             await peer.end()
         await self._server.wait_closed()
@@ -173,4 +171,4 @@ class Receiver:
         peer = Peer(number, reader, writer)
         self.peers.append(peer)
         script = self._scripts[number - 1] if number <= len(self._scripts) else polite
-        self._tasks.append(asyncio.ensure_future(script(peer)))
+        self.tasks.append(asyncio.ensure_future(script(peer)))
