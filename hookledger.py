@@ -49,6 +49,7 @@ def main(args: Sequence[str] | None = None) -> None:
     from core.errors import HookledgerError, InvalidInputError
     from delivery.commands import commands as for_receivers
     from delivery.serve import serve
+    from delivery.service import url_check_allowing
 
     door = click.Group(
         "hookledger",
@@ -58,7 +59,7 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     door = click.version_option(package_name="hookledger")(door)
     try:
-        door.main(args, prog_name="hookledger")
+        door.main(args, prog_name="hookledger", obj=url_check_allowing)
     except HookledgerError as error:
         click.echo(f"hookledger: {error}", err=True)
         sys.exit(2 if isinstance(error, InvalidInputError) else 1)

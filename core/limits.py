@@ -79,3 +79,17 @@ FOLD_MS = 250
 """How long a view gathers before it writes."""
 FOLD_EVENTS_MAX = 20_000
 """Recorded events a view gathers before it writes sooner."""
+GATHERED_EVENTS_MAX = 60_000
+"""Recorded events a view gathers while its file does not take them; beyond it they are read from disk later."""
+HISTORY_REASON_CHARS_MAX = 200
+"""Kept in the history of why an attempt failed; the ledger has all of it."""
+
+# Operations
+REACH_S = 5
+"""How long an answer waits until the views have what was just made."""
+STARTING_S = 10
+"""How long a command waits for a process that holds the data directory and does not answer yet."""
+LIST_MAX = 1_000
+"""Deliveries in one list."""
+OPERATION_S = 60
+"""How long a command waits for its answer."""

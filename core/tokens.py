@@ -50,7 +50,7 @@ class Tokens:
         now = self._clock.now_ms()
         prefix = now.to_bytes(6, "big")
         stream, secret = prefix + self._random(10), self._random(SECRET_BYTES)
-        created = token.Created(tenant, now, by, role, user, hashlib.sha256(secret).digest())  # type: ignore[arg-type]
+        created = token.Created(tenant, now, by, role, user, hashlib.sha256(secret).digest())
         entries = [Entry(stream, 1, created)]
         if user is not None and self._directory.tenant(tenant).people.person(user) is None:
             known = self._directory.tenant(tenant).people.persons.get(user)

@@ -7,6 +7,7 @@ accepted after a command was answered hears of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Literal, Protocol
 
 from core.clock import Clock
@@ -157,7 +158,8 @@ class Webhooks:
             raise InvalidInputError(f"more than {WEBHOOK_TRIGGERS_MAX} triggers", limit="WEBHOOK_TRIGGERS_MAX")
         for name in sorted(wanted):
             if name not in self._plugins.triggers:
-                raise InvalidInputError(f"no plugin knows the trigger {name!r}; `hookledger triggers` lists them")
+                near = get_close_matches(name, self._plugins.triggers) or self._plugins.triggers
+                raise InvalidInputError(f"no plugin knows the trigger {name!r}; what comes near: {', '.join(near)}")
 
         def place(name: str) -> tuple[int, str]:
             bit = self._plugins.triggers[name].trigger.bit

@@ -72,7 +72,9 @@ class LedgerDatastore(SQLiteDatastore):
 
 
 def connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, usable from any one thread at a time."""
+    """A connection in autocommit mode, usable from any one thread at a time. Only its owner may read the file;
+    SQLite gives what it keeps beside it the same mode."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=128)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={synchronous}")

@@ -1,0 +1,252 @@
+"""The commands for people: each says one operation, and prints its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from core.limits import LIST_MAX
+from core.model.token import TOKEN_ROLES
+from core.operations import deliveries, tokens, webhooks
+from core.operations.operation import Operation
+from core.operator import Ledger, ask
+from core.options import CheckUrlAllowing, Network, allow_target_option, data_option, json_option
+from core.printing import print_facts, print_table
+from core.story_lines import print_story
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class Desk:
+    """Where commands ask: one data directory, and what may be called from it."""
+
+    def __init__(self, allowing: CheckUrlAllowing, data: Path, allow: tuple[Network, ...] = ()) -> None:
+        self._ledger = Ledger(data, os.environ, allowing(allow))
+
+    def ask(self, operation: Operation[Request, Response], request: Request) -> Response:
+        return asyncio.run(ask(self._ledger, operation, request))
+
+
+def print_json(answer: Any) -> None:
+    click.echo(msgspec.json.encode(answer))
+
+
+@click.group()
+def token() -> None:
+    """Who may publish, and who may ask."""
+
+
+@token.command("create")
+@click.option("--role", required=True, type=click.Choice(TOKEN_ROLES), help="portal: publishes, and does nothing else.")
+@click.option("--user", metavar="ID", help="The person it speaks for; all roles but portal need one.")
+@click.option("--tenant", default="1", show_default=True, metavar="ID")
+@data_option
+@json_option
+@click.pass_obj
+def create_token(
+    allowing: CheckUrlAllowing, role: str, user: str | None, tenant: str, data: Path, as_json: bool
+) -> None:
+    """Make a token. It is printed this once; only its hash is kept."""
+    made = Desk(allowing, data).ask(tokens.CREATE, tokens.CreateToken(role, user, tenant))
+    if as_json:
+        print_json(made)
+        return
+    click.echo(made.token)
+    click.echo(f"This is token {made.id}. It is not shown again.", err=True)
+
+
+@click.group("webhooks")
+def webhooks_group() -> None:
+    """Who is told what."""
+
+
+def _secret(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """The secret from standard input: arguments are for everybody on the machine to read."""
+    if value is None:
+        return None
+    if value != "-":
+        raise click.BadParameter("a secret is never an argument: say `--secret -` and give it on standard input")
+    if sys.stdin.isatty():
+        return str(click.prompt("secret", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+@webhooks_group.command("create")
+@click.argument("name")
+@click.argument("url")
+@click.option("--trigger", "triggers", multiple=True, metavar="T", help="Several may be given; none: everything.")
+@click.option("--target", metavar="ID", help="Only what happens to this one entity.")
+@click.option("--owner", metavar="USER", help="Whose rights are its limit; nobody: it belongs to the portal itself.")
+@click.option("--tenant", default="1", show_default=True, metavar="T")
+@click.option("--secret", metavar="-", callback=_secret, help="A line of standard input; without it, we make one.")
+@click.option("--no-ssl", is_flag=True, help="Allow http, and any certificate.")
+@click.option("--disabled", is_flag=True, help="Create it without switching it on.")
+@allow_target_option("A private network it may lead to; a running `serve` has its own list.")
+@data_option
+@json_option
+@click.pass_obj
+def create_webhook(
+    allowing: CheckUrlAllowing,
+    name: str,
+    url: str,
+    triggers: tuple[str, ...],
+    target: str | None,
+    owner: str | None,
+    tenant: str,
+    secret: str | None,
+    no_ssl: bool,
+    disabled: bool,
+    allow: tuple[Network, ...],
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Make a webhook. It hears of every event that is accepted from here on, if its owner may know of it."""
+    asked = webhooks.CreateWebhook(
+        name, url, triggers, target, owner, tenant, secret, ssl=not no_ssl, enabled=not disabled
+    )
+    made = Desk(allowing, data, allow).ask(webhooks.CREATE, asked)
+    if as_json:
+        print_json(made)
+        return
+    facts = [("webhook", str(made.id)), ("name", made.name), ("url", made.url)]
+    if made.secret is not None:
+        facts.append(("secret", made.secret))
+    if made.secret != made.verifier:
+        facts.append(("verifier", made.verifier))
+    print_facts(facts)
+    click.echo("What verifies its signatures is not shown again.", err=True)
+
+
+@webhooks_group.command("list")
+@click.option("--tenant", metavar="T", help="Only of this tenant.")
+@data_option
+@json_option
+@click.pass_obj
+def list_webhooks(allowing: CheckUrlAllowing, tenant: str | None, data: Path, as_json: bool) -> None:
+    """All webhooks."""
+    found = Desk(allowing, data).ask(webhooks.LIST, webhooks.ListWebhooks(tenant))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("id", "tenant", "name", "state", "triggers", "target", "owner", "url")
+    print_table(
+        columns,
+        [
+            (str(one.id), one.tenant, one.name, _state(one), _triggers(one), one.target or "", one.owner or "", one.url)
+            for one in found
+        ],
+    )
+
+
+@webhooks_group.command("show")
+@click.argument("id", type=int)
+@data_option
+@json_option
+@click.pass_obj
+def show_webhook(allowing: CheckUrlAllowing, id: int, data: Path, as_json: bool) -> None:
+    """One webhook."""
+    one = Desk(allowing, data).ask(webhooks.SHOW, webhooks.ShowWebhook(id))
+    if as_json:
+        print_json(one)
+        return
+    print_facts(
+        [
+            ("webhook", str(one.id)),
+            ("name", one.name),
+            ("tenant", one.tenant),
+            ("url", one.url),
+            ("state", _state(one)),
+            ("triggers", _triggers(one)),
+            ("target", one.target or "any"),
+            ("owner", one.owner or "the portal itself"),
+            ("ssl", "https, certificate checked" if one.ssl else "http or https, any certificate"),
+            ("created", _when(one.created_at, one.created_by)),
+            ("modified", "never" if one.modified_at is None else _when(one.modified_at, one.modified_by)),
+        ]
+    )
+
+
+def _state(one: webhooks.WebhookShown) -> str:
+    if one.enabled:
+        return "enabled"
+    return f"disabled ({one.disabled_reason})" if one.disabled_reason not in (None, "person") else "disabled"
+
+
+def _triggers(one: webhooks.WebhookShown) -> str:
+    return ", ".join(one.triggers) or "everything"
+
+
+def _when(at: str, by: str | None) -> str:
+    return at if by is None else f"{at} by {by}"
+
+
+@click.group("deliveries")
+def deliveries_group() -> None:
+    """What was sent, and how it went."""
+
+
+@deliveries_group.command("list")
+@click.option("--webhook", type=int, metavar="ID", help="Only to this webhook.")
+@click.option("--tenant", metavar="T", help="Only of this tenant.")
+@click.option("--before", type=int, metavar="ID", help="Only those with smaller numbers: the next page.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, LIST_MAX))
+@data_option
+@json_option
+@click.pass_obj
+def list_deliveries(
+    allowing: CheckUrlAllowing,
+    webhook: int | None,
+    tenant: str | None,
+    before: int | None,
+    limit: int,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Deliveries, newest first."""
+    asked = deliveries.ListDeliveries(webhook, tenant, before, limit)
+    found = Desk(allowing, data).ask(deliveries.LIST, asked)
+    if as_json:
+        print_json(found)
+        return
+    columns = ("id", "webhook", "trigger", "state", "attempts", "status", "created", "next attempt")
+    print_table(
+        columns,
+        [
+            (
+                str(one.id),
+                str(one.webhook),
+                one.trigger,
+                one.state,
+                str(one.attempts),
+                "" if one.status is None else str(one.status),
+                one.created_at,
+                one.next_at or "",
+            )
+            for one in found
+        ],
+    )
+
+
+@deliveries_group.command("show")
+@click.argument("id", type=int)
+@data_option
+@json_option
+@click.pass_obj
+def show_delivery(allowing: CheckUrlAllowing, id: int, data: Path, as_json: bool) -> None:
+    """The whole story of one delivery: its event, each request as it was sent, each answer, and the times between."""
+    told = Desk(allowing, data).ask(deliveries.SHOW, deliveries.ShowDelivery(id))
+    if as_json:
+        print_json(told)
+    else:
+        print_story(Console(highlight=False), told)
+
+
+commands: list[click.Command] = [token, webhooks_group, deliveries_group]

@@ -1,0 +1,1 @@
+"""`make demo`: everything at work, from nothing, in under a minute."""

@@ -1,0 +1,111 @@
+"""`hookledger rebuild`: throw the views away, make them again from the ledger, and say whether they were right."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+
+from core.alarms import LoopAlarms
+from core.clock import SystemClock
+from core.directory import SNAPSHOT, Directory
+from core.errors import NotFoundError
+from core.history import History
+from core.ledger.follow import View
+from core.ledger.read import Reader
+from core.ledger.sqlite import SqliteRecorder
+from core.model.topics import Codec
+from core.office import LEDGER_FILE, VIEWS_FILE, Lock
+from core.options import data_option, json_option
+from core.printing import print_facts
+from core.rebuild import Difference, Rebuilt
+from core.rebuild import rebuild as make_anew
+from delivery.broker import InProcessBroker
+from delivery.dispatch import Dispatch
+from delivery.outbox import Outbox
+
+
+class RebuiltView(msgspec.Struct, frozen=True):
+    """`equal` None: there was no old one to compare with, or it could not be read."""
+
+    view: str
+    equal: bool | None
+    differences: tuple[Difference, ...]
+
+
+class RebuildReport(msgspec.Struct, frozen=True):
+    """`equal`: all views that could be compared had the rows they should have had."""
+
+    events: int
+    seconds: float
+    equal: bool
+    views: tuple[RebuiltView, ...]
+
+
+@click.command()
+@data_option
+@json_option
+def rebuild(data: Path, as_json: bool) -> None:
+    """Make all views anew from the ledger. `serve` must be stopped."""
+    report = _rebuild(data)
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+        return
+    print_facts(
+        [
+            ("events", str(report.events)),
+            ("seconds", f"{report.seconds:.2f}"),
+            *((one.view, _in_words(one)) for one in report.views),
+        ]
+    )
+
+
+def _rebuild(data: Path) -> RebuildReport:
+    """Nobody else may have the data directory meanwhile: the lock says so, or the LedgerBusyError."""
+    if not (data / LEDGER_FILE).exists():
+        raise NotFoundError(f"there is no ledger in {data}: say where it is with --data")
+    with closing(Lock(data)), closing(SqliteRecorder(data / LEDGER_FILE)) as recorder:
+        reader = Reader(recorder, Codec())
+        views = views_of(reader)
+        rebuilt = make_anew(reader, data / VIEWS_FILE, views, SystemClock())
+    return _report(rebuilt, views)
+
+
+def views_of(reader: Reader) -> list[View]:
+    """All views that `serve` follows, new and empty; this outbox hands nothing out."""
+    clock = SystemClock()
+    directory = _directory(reader)
+    closed = Dispatch(directory, InProcessBroker(), clock, LoopAlarms(clock), old_max=0)
+    return [History(reader), Outbox(directory, closed)]
+
+
+def _directory(reader: Reader) -> Directory:
+    snapshot = reader.snapshot(SNAPSHOT)
+    directory = Directory() if snapshot is None else Directory.restored(snapshot[1])
+    directory.apply(reader.landmarks(directory.position))
+    return directory
+
+
+def _report(rebuilt: Rebuilt, views: list[View]) -> RebuildReport:
+    told = []
+    for view in views:
+        differences = rebuilt.compared.get(view.name)
+        told.append(RebuiltView(view.name, None if differences is None else not differences, tuple(differences or ())))
+    equal = all(one.equal is not False for one in told)
+    return RebuildReport(rebuilt.events, rebuilt.took_ms / 1_000, equal, tuple(told))
+
+
+def _in_words(one: RebuiltView) -> str:
+    if one.equal is None:
+        return "made; there was none to compare it with"
+    if one.equal:
+        return "made; its rows equal the old ones"
+    found = [f"{difference.table}: {difference.rows} rows, {_keys(difference)}" for difference in one.differences]
+    return f"made; the old one was wrong: {'; '.join(found)}"
+
+
+def _keys(difference: Difference) -> str:
+    shown = ", ".join("/".join(map(str, key)) for key in difference.keys)
+    return shown if len(difference.keys) == difference.rows else f"{shown}, …"
