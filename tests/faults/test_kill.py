@@ -8,19 +8,12 @@ import random
 import signal
 import sqlite3
 import sys
-from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
 
 import aiohttp
 import pytest
 
-from core.ledger.read import Reader
-from core.ledger.sqlite import SqliteRecorder
-from core.ledger.unit import Recorded
-from core.model.delivery import AttemptFailed, Cancelled, Created, Delivered, LateAttempt
-from core.model.portal_event import Received
-from core.model.topics import Codec
+from tests.faults.judge import Epoch, Ledger, judge
 
 KILLS = 30
 REBUILDS = 6
@@ -29,38 +22,6 @@ BATCH = 20
 HERE = Path(__file__).parent
 END_S = 25
 """How long after the last kill everything that is due at once, or at its first retry, has been delivered."""
-
-
-class Epoch(NamedTuple):
-    """What was known at a kill: how long the receiver's log was, and which attempts had a recorded outcome."""
-
-    log_lines: int
-    recorded: set[tuple[str, int]]
-
-
-class Ledger:
-    """The ledger's file, read from outside while nobody writes to it."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._position = 0
-        self.events: list[Recorded] = []
-        self.recorded: set[tuple[str, int]] = set()
-
-    def read_on(self) -> None:
-        if not (self._data / "ledger.sqlite").exists():
-            return
-        recorder = SqliteRecorder(self._data / "ledger.sqlite")
-        reader = Reader(recorder, Codec())
-        try:
-            while events := reader.after(self._position, 10_000):
-                self.events += events
-                self._position = events[-1].position
-                for recorded in events:
-                    if isinstance(recorded.event, Delivered | AttemptFailed | LateAttempt):
-                        self.recorded.add((recorded.stream.hex(), recorded.event.attempt.number))
-        finally:
-            recorder.close()
 
 
 class World:
@@ -152,14 +113,14 @@ class World:
             self._service.send_signal(signal.SIGKILL)
             await self._service.wait()
         await running
-        self._close_epoch()
+        self.close_epoch()
 
     async def _run(self) -> None:
         port = await self.serve()
         if port is not None:
             await self.publish(port)
 
-    def _close_epoch(self) -> None:
+    def close_epoch(self) -> None:
         self.ledger.read_on()
         self.epochs.append(Epoch(len(self.received()), set(self.ledger.recorded)))
 
@@ -229,78 +190,11 @@ async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
         for kill in range(KILLS):
             if kill % (KILLS // REBUILDS) == KILLS // REBUILDS - 1:
                 await world.command("rebuild", kill_after_s=world.random.uniform(0.2, 1.2))
-                world._close_epoch()
+                world.close_epoch()
             else:
                 await world.kill_after(world.random.uniform(0.3, 2.0))
         await world.end()
-        counts = _judge(world)
+        counts = judge(world)
         print(f"{KILLS} kills: {counts}")
     finally:
         world.stop()
-
-
-def _judge(world: World) -> dict[str, int]:
-    received_events: dict[str, bytes] = {}
-    created: dict[bytes, Recorded] = {}
-    per_event: dict[bytes, int] = defaultdict(int)
-    ends: dict[bytes, int] = defaultdict(int)
-    last: dict[bytes, object] = {}
-    for recorded in world.ledger.events:
-        event = recorded.event
-        if isinstance(event, Received):
-            assert event.id not in received_events, f"{event.id} was recorded twice"
-            received_events[event.id] = recorded.stream
-        elif isinstance(event, Created):
-            created[recorded.stream] = recorded
-            per_event[event.event] += 1
-        elif isinstance(event, Delivered | Cancelled) or (isinstance(event, AttemptFailed) and event.next is None):
-            ends[recorded.stream] += 1
-        if isinstance(event, Delivered | AttemptFailed):
-            last[recorded.stream] = event
-    assert len(world.acknowledged) > 100, "too little was published to say anything"
-    lost = [id for id in world.acknowledged if id not in received_events]
-    assert not lost, f"{len(lost)} acknowledged events are not in the ledger: {lost[:5]}"
-    for id, deliveries in world.acknowledged.items():
-        assert per_event[received_events[id]] == deliveries, id
-    assert all(count == 1 for count in ends.values()), "a delivery has two ends"
-    _judge_due(world, created, ends, last)
-    requests = world.received()
-    delivered = {id for id, event in last.items() if isinstance(event, Delivered)}
-    answered = {id for _, id, _ in requests}
-    assert {id.hex() for id in delivered} <= answered, "recorded as delivered, and the receiver never saw it"
-    return {
-        "acknowledged": len(world.acknowledged),
-        "lost": len(lost),
-        "deliveries": len(created),
-        "delivered": len(delivered),
-        "requests": len(requests),
-        "received twice": _judge_twice(world, requests),
-    }
-
-
-def _judge_due(world: World, created: dict, ends: dict, last: dict) -> None:
-    """Whatever has not ended stands in the outbox, with the time its last attempt, or its creation, gave it."""
-    views = sqlite3.connect(world.data / "views.sqlite")
-    due = {delivery: (at, attempt) for delivery, at, attempt in views.execute("SELECT delivery, due, attempt FROM outbox_1")}
-    views.close()
-    open_ones = {stream: recorded for stream, recorded in created.items() if not ends[stream]}
-    assert set(due) == set(open_ones)
-    for stream, recorded in open_ones.items():
-        failed = last.get(stream)
-        expected = (recorded.event.at, 1) if failed is None else (failed.next, failed.attempt.number + 1)
-        assert due[stream] == expected
-
-
-def _judge_twice(world: World, requests: list[tuple[str, str, int]]) -> int:
-    """A request that came twice had no recorded outcome at the kill between the two."""
-    twice, epoch_of, epoch = 0, {}, 0
-    for index, (_, id, attempt) in enumerate(requests):
-        while epoch < len(world.epochs) and index >= world.epochs[epoch].log_lines:
-            epoch += 1
-        before = epoch_of.get((id, attempt))
-        if before is not None:
-            twice += 1
-            assert before < epoch, f"{id} attempt {attempt} came twice without a kill in between"
-            assert (id, attempt) not in world.epochs[before].recorded, f"{id} was recorded, and made again"
-        epoch_of[id, attempt] = epoch
-    return twice

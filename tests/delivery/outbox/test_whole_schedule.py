@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from core.clock import from_iso
 from core.model import webhook
 from core.model.delivery import AttemptFailed, Cancelled, Delivered
-from core.clock import from_iso
 from delivery.schedule import SCHEDULE_S
 from delivery.sender import Answered, Unreached
 from tests.delivery.outbox.stage import OK, Stage
@@ -19,7 +19,7 @@ def failing(status: int, *headers: tuple[str, str]) -> Answered:
 
 
 async def test_the_whole_schedule_is_played(stage: Stage) -> None:
-    """Every retry comes at its time, Retry-After is never early, 410 and three days of failure disable: in two seconds."""
+    """Retries come in time, Retry-After is never early, 410 and three days of failure disable: all in two seconds."""
     started = time.perf_counter()
     await _plays_the_schedule(stage)
     await _waits_as_asked(stage)
@@ -110,7 +110,7 @@ async def _disables_when_gone(stage: Stage) -> None:
 
 
 async def _disables_after_three_days(stage: Stage) -> None:
-    number, url = await stage.webhook("down", "file.trashed")
+    number, _ = await stage.webhook("down", "file.trashed")
     stage.sender.answer = lambda _url, _body: OK
     await stage.event("good", "file.trashed")
     await stage.wait(30 * DAY_S)
