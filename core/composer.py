@@ -1,4 +1,4 @@
-"""Turns one portal event, and what a plugin made of it, into the unit that records both and the deliveries they cause."""
+"""Turns one portal event, and what a plugin made of it, into the unit that records both and their deliveries."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from core.wire.docspace_json import encode
 
 Random = Callable[[int], bytes]
 """That many random bytes."""
+
+_STORED = msgspec.msgpack.Encoder(enc_hook=list).encode
 
 Source = tuple[str | int, ...]
 """Where an event came from, as `Received.source` keeps it."""
@@ -75,8 +77,10 @@ class Composer:
         if type(reading) is Reading:
             try:
                 payload = encode(reading.payload)
+                # What cannot be stored is this plugin's fault, and must not fail the commit of others.
+                _STORED((reading.target_type, reading.target_ids, reading.readers, reading.changes))
             except (TypeError, ValueError, RecursionError) as error:
-                reading = self._plugins.spoiled(event.type, error)
+                payload, reading = None, self._plugins.spoiled(event.type, error)
         if type(reading) is Reading:
             target_type, targets = reading.target_type, tuple(reading.target_ids)
             if readers is None and reading.readers is not None:

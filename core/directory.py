@@ -1,4 +1,4 @@
-"""Who listens, who is who, who may speak: the fold of all landmarks of the ledger, in memory, the same in every process.
+"""Who listens, who is who, who may speak: the fold of all landmarks of the ledger, in memory, alike in each process.
 
 Matching reads it as it is just before an event. What intake submits is applied at once and undone if its commit
 does not happen (`apply_early`, `keep`, `undo`); all else is applied as it comes out of the ledger (`apply`).
@@ -13,6 +13,7 @@ import msgspec
 
 from core.ledger.unit import ZERO_VERSION, Condition, Entry, Recorded, chain
 from core.model import catalogue, token, webhook
+from core.model.event import Event
 from core.model.topics import DIRECTORY_EVENTS, LANDMARKS
 from core.model.webhook import Webhook
 from core.people import Group, People, Person, Undo
@@ -35,7 +36,7 @@ class Token(msgspec.Struct, frozen=True, array_like=True):
     is_revoked: bool = False
 
 
-class Early(msgspec.Struct):
+class Early(msgspec.Struct, eq=False):
     """Changes applied before their commit: of which tenant, from which version, and how to undo them."""
 
     tenant: str
@@ -121,12 +122,12 @@ class Directory:
                 else:
                     self._apply(position, stream, version, event)
 
-    def _apply(self, position: int, stream: bytes, version: int, event: object) -> None:
+    def _apply(self, position: int, stream: bytes, version: int, event: Event) -> None:
         match event:
             case catalogue.Changed():
                 self.plugins = event.plugins
                 self.catalogue_stream_version = version
-                self.catalogue = chain(self.catalogue, stream, version)
+                self.catalogue = chain(self.catalogue, stream, version, event)
             case token.Created():
                 self.tokens[stream] = Token(stream, version, event.tenant, event.role, event.user, event.hash)
             case token.Revoked():
@@ -140,16 +141,23 @@ class Directory:
                 | webhook.Disabled()
                 | webhook.Deleted()
             ):
-                tenant = self.tenant(event.tenant)
+                tenant = self._overtaken(event.tenant)
                 old = self.webhooks.get(stream)
                 new = webhook.fold(old, stream, version, position, event)
                 tenant.put(old, new)
                 self.webhooks[stream] = self.by_number[new.number] = new
-                tenant.version = chain(tenant.version, stream, version)
+                tenant.version = chain(tenant.version, stream, version, event)
             case _:
-                tenant = self.tenant(event.tenant)  # type: ignore[attr-defined]
+                tenant = self._overtaken(event.tenant)
                 tenant.people.apply(stream, version, event)
-                tenant.version = chain(tenant.version, stream, version)
+                tenant.version = chain(tenant.version, stream, version, event)
+
+    def _overtaken(self, name: str) -> Tenant:
+        """The tenant, without what was applied early: the ledger refuses it, for something else came first."""
+        tenant = self.tenant(name)
+        if tenant.early:
+            self.undo(tenant.early[0])
+        return tenant
 
     # Changes that are on their way into the ledger.
 
@@ -161,14 +169,18 @@ class Directory:
             if type(event) in DIRECTORY_EVENTS:
                 early.undo.append(tenant.people.apply(stream, version, event))
                 early.streams.append((stream, version))
-                tenant.version = chain(tenant.version, stream, version)
-        self._expected.update(early.streams)
+                tenant.version = chain(tenant.version, stream, version, event)
         tenant.early.append(early)
         return early
 
     def keep(self, early: Early) -> None:
-        """The commit happened: these changes stay. Called in the order of the ledger, before `apply` sees them."""
-        self.tenant(early.tenant).early.remove(early)
+        """The commit happened: these changes stay. Called in the order of the ledger, before `apply` sees them.
+
+        If they were dropped meanwhile, `apply` makes them again.
+        """
+        if not early.is_undone:
+            self.tenant(early.tenant).early.remove(early)
+            self._expected.update(early.streams)
 
     def undo(self, early: Early) -> None:
         """The commit did not happen: drop these changes and all that were made after them on top."""
@@ -181,7 +193,6 @@ class Directory:
                 tenant.people.undo(undo)
             tenant.version = newest.version
             newest.is_undone = True
-            self._expected.difference_update(newest.streams)
             if newest is early:
                 return
 

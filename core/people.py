@@ -1,8 +1,9 @@
 """Who is who in one tenant: a fold of Person and Group events in which the newest fact wins, whatever came first.
 
 Each fact of a person (that they are known, their role, status, membership of one group) keeps the time of its last
-change; an older change of that same fact is recorded, and not applied. Changes at the same time apply in the order
-of the ledger, but that a group is gone outweighs a membership of the same time.
+change; an older change of that same fact is recorded, and not applied. A removal is a change of all facts of a person:
+whoever comes back starts as a newcomer, and what was said of them before does not come back with them. Changes at the
+same time apply in the order of the ledger, but that a group is gone outweighs a membership of the same time.
 """
 
 from __future__ import annotations
@@ -122,15 +123,12 @@ class People:
         new = old if old is not None else Person(id=event.id, stream=stream, version=0)
         time, changed = event.time, dict[str, object]()
         if time >= new.known_at:
-            if not new.is_known:
-                new = _anew(new)
-            changed["known_at"] = time
-        if new.is_known:
-            if event.role is not None and time >= new.role_at:
-                changed |= {"role": event.role, "role_at": time}
-            if event.status is not None and time >= new.status_at:
-                changed |= {"status": event.status, "status_at": time}
-            changed |= self._memberships(new, event)
+            changed |= {"is_known": True, "known_at": time}
+        if event.role is not None and time >= new.role_at:
+            changed |= {"role": event.role, "role_at": time}
+        if event.status is not None and time >= new.status_at:
+            changed |= {"status": event.status, "status_at": time}
+        changed |= self._memberships(new, event)
         self._put(event.id, msgspec.structs.replace(new, stream=stream, version=version, **changed))
         return [(event.id, old)]
 
@@ -158,10 +156,21 @@ class People:
     def _remove_person(self, stream: bytes, version: int, event: person_events.Removed) -> Undo:
         old = self.persons.get(event.id)
         new = old if old is not None else Person(id=event.id, stream=stream, version=0, is_known=False)
-        changed: dict[str, object] = {"stream": stream, "version": version}
-        if event.time >= new.known_at:
-            new = Person(id=event.id, stream=stream, version=version)
-            changed |= {"is_known": False, "known_at": event.time}
+        time = event.time
+        facts = {id: fact for id, fact in new.facts.items() if fact[1] > time}
+        changed: dict[str, object] = {
+            "stream": stream,
+            "version": version,
+            "facts": facts,
+            "listed_at": max(new.listed_at, time),
+            "groups": self._effective(facts),
+        }
+        if time >= new.known_at:
+            changed |= {"is_known": False, "known_at": time}
+        if time >= new.role_at:
+            changed |= {"role": "user", "role_at": time}
+        if time >= new.status_at:
+            changed |= {"status": "active", "status_at": time}
         self._put(event.id, msgspec.structs.replace(new, **changed))
         return [(event.id, old)]
 
@@ -193,17 +202,3 @@ class People:
                 undo.append((member, known))
                 self._put(member, msgspec.structs.replace(known, groups=groups))
         return undo
-
-
-def _anew(removed: Person) -> Person:
-    """Whoever comes back after they were removed starts without what was said of them before."""
-    since = removed.known_at
-    return Person(
-        id=removed.id,
-        stream=removed.stream,
-        version=removed.version,
-        known_at=since,
-        role_at=since,
-        status_at=since,
-        listed_at=since,
-    )

@@ -189,9 +189,9 @@ class _Judged:
             if kind in LANDMARKS:
                 self._landmarks.append(position)
                 if kind in DIRECTORY_EVENTS:
-                    self.directories[event.tenant] = chain(self._directory(event.tenant), stream, version)
+                    self.directories[event.tenant] = chain(self._directory(event.tenant), stream, version, event)
                 elif kind is CatalogueChanged:
-                    self.directories[CATALOGUE] = chain(self._directory(CATALOGUE), stream, version)
+                    self.directories[CATALOGUE] = chain(self._directory(CATALOGUE), stream, version, event)
         if key is not None:
             self._claims[key] = self.taken[key] = self.last + 1
             self._claim_rows += (self.last + 1, key)

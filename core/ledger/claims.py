@@ -3,19 +3,23 @@
 A claim is recorded in the ledger in its unit's transaction, in the order of positions, which costs next to nothing.
 Finding one again needs an index by key, and keys are random: written with each commit, that index would dirty a
 page for every claim. It holds nothing that is not in the ledger, so it is written now and then, sorted, in the
-background, and what it lacks is read from the ledger at the start.
+background, and what it lacks is read from the ledger at the start. Where it is damaged, another ledger's, or knows more
+than the ledger does (which was brought back from a copy), it is made anew.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 from core.ledger.sqlite import connect
 from core.ledger.unit import Claim
+
+log = logging.getLogger("hookledger.claims")
 
 YOUNG_MAX = 65_536
 """Claims kept in memory before they are written to the index."""
@@ -28,46 +32,84 @@ class Claims:
     """Exact and for ever. `find` and `add` belong to the writer's thread, `flush` to any one other."""
 
     def __init__(self, path: Path, ledger: sqlite3.Connection, ledger_id: bytes) -> None:
-        self._ledger_id = ledger_id
+        self._path, self._ledger, self._ledger_id = path, ledger, ledger_id
         self._young: dict[bytes, int] = {}
         self._flushing: dict[bytes, int] = {}
         self._lock = threading.Lock()
-        self._reading = self._open(path)
+        """On the two above."""
+        self._file_lock = threading.RLock()
+        """On writing the index, and on taking another file for it."""
+        self._is_damaged = False
+        self._reading = self._open()
         self._writing = connect(path, "NORMAL")
-        self._catch_up(ledger)
+        self._catch_up()
 
-    def _open(self, path: Path) -> sqlite3.Connection:
-        """The index, made anew when it is damaged or another ledger's."""
+    def _open(self) -> sqlite3.Connection:
+        """The index as it is, or an empty one where it is not this ledger's, or cannot be read."""
         try:
-            connection = connect(path, "NORMAL")
-            connection.execute(TABLE)
-            connection.execute(TRACKING)
-            if not connection.execute("SELECT 1 FROM tracking WHERE ledger=?", (self._ledger_id,)).fetchone():
-                connection.execute("DELETE FROM claims")
-                connection.execute("DELETE FROM tracking")
-                connection.execute("INSERT INTO tracking VALUES (?, 0)", (self._ledger_id,))
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            connection = connect(self._path, "NORMAL")
+            try:
+                return self._begun(connection)
+            except sqlite3.DatabaseError:
+                connection.close()
                 raise
-            for damaged in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                damaged.unlink(missing_ok=True)
-            return self._open(path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            return self._begun(self._empty())
+
+    def _begun(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        connection.execute(TABLE)
+        connection.execute(TRACKING)
+        known = connection.execute("SELECT position FROM tracking WHERE ledger=?", (self._ledger_id,)).fetchone()
+        (head,) = self._ledger.execute("SELECT max(last) FROM commits").fetchone()
+        if known is None or known[0] > (head or 0):
+            connection.execute("DELETE FROM claims")
+            connection.execute("DELETE FROM tracking")
+            connection.execute("INSERT INTO tracking VALUES (?, 0)", (self._ledger_id,))
         return connection
 
-    def _catch_up(self, ledger: sqlite3.Connection) -> None:
+    def _empty(self) -> sqlite3.Connection:
+        log.warning("%s cannot be read: it is made anew", self._path)
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        return connect(self._path, "NORMAL")
+
+    def _catch_up(self) -> None:
         (position,) = self._reading.execute("SELECT position FROM tracking").fetchone()
-        rows = ledger.execute("SELECT key, position FROM claims WHERE position>? ORDER BY position", (position,))
+        rows = self._ledger.execute("SELECT key, position FROM claims WHERE position>? ORDER BY position", (position,))
         while some := rows.fetchmany(YOUNG_MAX):
             self._young.update(some)
             if self.is_full:
                 self.flush()
 
+    def _make_anew(self) -> None:
+        """All from the ledger once more; it is slow, and better than to know nothing of old claims."""
+        with self._file_lock:
+            self.close()
+            self._young, self._is_damaged = {}, False
+            self._reading = self._begun(self._empty())
+            self._writing = connect(self._path, "NORMAL")
+            self._catch_up()
+
     def key(self, claim: Claim) -> bytes:
         """16 bytes that stand for a claim; keyed by the ledger, so that nobody can look for two that look alike."""
-        return blake2b(f"{claim.scope}\0{claim.key}".encode(), digest_size=16, key=self._ledger_id).digest()
+        name = f"{len(claim.scope)}:{claim.scope}{claim.key}"
+        return blake2b(name.encode(), digest_size=16, key=self._ledger_id).digest()
 
-    def find(self, keys: Iterable[bytes]) -> dict[bytes, int]:
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Those of *keys* that are taken, with the position of the event that holds them."""
+        try:
+            if not self._is_damaged:
+                return self._find(keys)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            log.error("%s: %s", self._path, error)
+        self._make_anew()
+        return self._find(keys)
+
+    def _find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         with self._lock:
             young, flushing = self._young, self._flushing
             found = {key: young[key] for key in keys if key in young}
@@ -90,26 +132,33 @@ class Claims:
         return len(self._young) >= YOUNG_MAX and not self._flushing
 
     def flush(self) -> None:
-        """Write the young claims to the index, sorted by key; blocks."""
-        with self._lock:
-            if self._flushing or not self._young:
-                return
-            self._flushing, self._young = self._young, {}
-            flushing = self._flushing
+        """Write the young claims to the index, sorted by key; blocks. If it fails they stay young: nothing is lost."""
+        with self._file_lock:
+            with self._lock:
+                if not self._young:
+                    return
+                self._flushing, self._young = self._young, {}
+                flushing = self._flushing
+            try:
+                self._write(flushing)
+            except sqlite3.Error as error:
+                log.error("%s cannot be written: %s", self._path, error)
+                self._is_damaged = not isinstance(error, sqlite3.OperationalError)
+                with self._lock:
+                    self._young = flushing | self._young
+            with self._lock:
+                self._flushing = {}
+
+    def _write(self, claims: dict[bytes, int]) -> None:
+        self._writing.execute("BEGIN IMMEDIATE")
         try:
-            self._writing.execute("BEGIN IMMEDIATE")
-            self._writing.executemany("INSERT OR REPLACE INTO claims VALUES (?,?)", sorted(flushing.items()))
-            self._writing.execute("UPDATE tracking SET position=max(position, ?)", (max(flushing.values()),))
+            self._writing.executemany("INSERT OR REPLACE INTO claims VALUES (?,?)", sorted(claims.items()))
+            self._writing.execute("UPDATE tracking SET position=max(position, ?)", (max(claims.values()),))
             self._writing.execute("COMMIT")
         except sqlite3.Error:
             if self._writing.in_transaction:
                 self._writing.execute("ROLLBACK")
-            with self._lock:
-                self._young = flushing | self._young
-                self._flushing = {}
             raise
-        with self._lock:
-            self._flushing = {}
 
     def close(self) -> None:
         self._reading.close()

@@ -100,6 +100,12 @@ CATALOGUE = ""
 """The tenant under which the catalogue's version is kept."""
 
 
-def chain(version: bytes, stream: bytes, stream_version: int) -> bytes:
-    """The directory version after one more event: two histories never look alike."""
-    return blake2b(version + stream + stream_version.to_bytes(8, "big"), digest_size=16).digest()
+def chain(version: bytes, stream: bytes, stream_version: int, event: Event) -> bytes:
+    """The directory version after one more event: two histories never look alike.
+
+    Nor do one that happened and one that was only expected: two units may both want to give a stream its next
+    version, and what was decided on the one must not pass for decided on the other. What led to them tells them apart.
+    """
+    cause = getattr(event, "cause", None)
+    told_by = cause if type(cause) is bytes else b""
+    return blake2b(version + stream + stream_version.to_bytes(8, "big") + told_by, digest_size=16).digest()

@@ -67,7 +67,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
-    except Exception:  # noqa: BLE001 -- one request's bug must not take the connection of others with it.
+    except Exception:  # One request's bug must not take the connection of others with it.
         log.exception("%s %s failed", request.method, request.path)
         return _answer(500, TITLE[500], "a fault of ours; it is in the log", {})
 

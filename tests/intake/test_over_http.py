@@ -32,7 +32,7 @@ async def _office(tmp_path):
 
 @pytest.fixture(name="client")
 async def _client(office):
-    async with TestClient(TestServer(app.build(office, lambda: []), host="127.0.0.1")) as client:
+    async with TestClient(TestServer(app.build(office, list), host="127.0.0.1")) as client:
         _, token = await office.tokens.create(tenant="1", role="portal", user=None, by=None)
         client.session.headers["Authorization"] = f"Bearer {token}"
         yield client

@@ -1,0 +1,128 @@
+"""What tests of core are made of: an office, a ledger without one, events with what does not matter filled in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+
+from core.incoming import events_of
+from core.ledger.append import Appender
+from core.ledger.read import Reader
+from core.ledger.sqlite import SqliteRecorder
+from core.ledger.unit import Entry, Unit
+from core.model import delivery, group, person, webhook
+from core.model.topics import Codec
+from core.office import Office
+from core.plugins import load_plugins
+from tests.invented import InventedClock
+from tests.plugins.conftest import ours
+
+NOW = 1_795_000_000_000
+SOURCE = ("http", "token")
+WAIT_S = 10
+"""How long a test waits for what must come."""
+
+
+def our_plugins(**extra):
+    """The three of this project as setup.cfg declares them, and what a test adds; no install is needed."""
+    return load_plugins(only=(), extra=ours() | extra)
+
+
+def open_office(data: Path, **given) -> Office:
+    """An office on a directory, with a clock that only the test turns, where no URL is refused."""
+    clock = InventedClock()
+    given = {"clock": clock, "alarms": clock, "plugins": our_plugins(), **given}
+    return Office(data, environment={}, check_url=lambda url, ssl: None, **given)
+
+
+class Books:
+    """A ledger file without an office: what appends to it, and what reads it."""
+
+    def __init__(self, data: Path, codec: Codec | None = None) -> None:
+        codec = codec or Codec()
+        self.recorder = SqliteRecorder(data / "ledger.sqlite")
+        self.appender = Appender(self.recorder, codec)
+        self.reader = Reader(self.recorder, codec)
+
+    def append(self, *units: Unit, at=NOW):
+        """What each unit is answered, all in one commit."""
+        return self.appender.append(units, at).answers
+
+    def rows(self, sql):
+        return self.recorder.writing.execute(sql).fetchall()
+
+    def close(self):
+        self.appender.claims.close()
+        self.recorder.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class BusyDisk:
+    """While it is entered, commits wait; what is appended meanwhile goes into the next one."""
+
+    def __init__(self, office):
+        self._office, self._go_on = office, threading.Event()
+        self._submitted: asyncio.Queue[None] = asyncio.Queue()
+
+    async def submitted(self):
+        """Wait until somebody has something to append."""
+        await asyncio.wait_for(self._submitted.get(), WAIT_S)
+
+    def __enter__(self):
+        writer = self._office.writer
+        self._blocker = self._office.writing.submit(self._go_on.wait, WAIT_S)
+        submit = writer.submit
+
+        def noticed(units, on_answers):
+            submit(units, on_answers)
+            self._submitted.put_nowait(None)
+
+        writer.submit = noticed
+        return self
+
+    def __exit__(self, *_):
+        del self._office.writer.submit
+        self._go_on.set()
+
+
+def stream(number: int) -> bytes:
+    return b"\xee" + number.to_bytes(15, "big")
+
+
+def neutral(number=1, version=1) -> Entry:
+    """An event that moves no directory."""
+    return Entry(stream(number), version, delivery.Created("1", NOW, 7, stream(99)))
+
+
+def sent(*events, tenant="1"):
+    """Portal events as intake takes them; each needs a type, and gets an id and data where it has none."""
+    plain = [{"id": f"e{number}", "data": {"id": 1}, **event} for number, event in enumerate(events)]
+    return events_of(json.dumps(plain).encode(), tenant)
+
+
+def set_person(id="p1", *, time=NOW, tenant="1", cause=None, **said):
+    said = {"role": None, "status": None, "groups": None, "joins": (), "leaves": (), **said}
+    return person.Set(tenant, NOW, id, time, *said.values(), cause)
+
+
+def remove_person(id="p1", *, time=NOW, tenant="1", cause=None):
+    return person.Removed(tenant, NOW, id, time, cause)
+
+
+def set_group(id="g1", *, time=NOW, tenant="1", cause=None):
+    return group.Set(tenant, NOW, id, time, cause)
+
+
+def remove_group(id="g1", *, time=NOW, tenant="1", cause=None):
+    return group.Removed(tenant, NOW, id, time, cause)
+
+
+def create_webhook(*, tenant="1", owner=None, triggers=(), target=None, enabled=True, at=NOW):
+    return webhook.Created(tenant, at, None, "any", "http://h/", owner, triggers, target, True, enabled, stream(98))

@@ -1,0 +1,168 @@
+"""Several processes on one ledger: each has a directory and a matcher of its own, and hears of the others by it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from random import Random
+
+import msgspec
+
+from core.directory import Directory
+from core.errors import ConflictError, NotFoundError
+from core.hookspecs import hookimpl
+from core.incoming import Rejected, events_of
+from core.intake import Intake
+from core.ledger.unit import Duplicate, Entry, StaleDirectory, StaleStream, Unit
+from core.model import webhook
+from core.webhooks import Webhooks
+from tests.builders import SOURCE, open_office, our_plugins
+from tests.matching.portal import Portal
+from tests.matching.turns import Turns
+
+WEBHOOKS_PER_PORTAL = 5
+"""At the beginning."""
+
+
+class Shy:
+    """A plugin that lets only admins know of what is hidden."""
+
+    @hookimpl
+    def can_see(self, pairs):
+        return [not refuses({"role": owner.role}, {"data": event.data}) for owner, event in pairs]
+
+
+def refuses(owner, sent):
+    """The rule of the plugin above, for the oracle."""
+    return bool(sent["data"].get("hidden")) and owner["role"] != "admin"
+
+
+class WanderingClock:
+    """Goes on a little each time it is asked, and sometimes back."""
+
+    def __init__(self, random):
+        self._random, self._now = random, 1_795_000_000_000
+
+    def now_ms(self):
+        self._now += self._random.choice([0, 1, 7, 300, -20])
+        return self._now
+
+
+class Process:
+    """What another process would have of its own: a directory, which follows the ledger, and a matcher."""
+
+    def __init__(self, office, clock, random):
+        self.directory = Directory()
+        office.writer.follow(lambda segment: self.directory.apply(segment.events))
+        parts = (office.plugins, office.writer, office.reader, office.intake._executor, clock, random.randbytes)
+        self.intake = Intake(self.directory, *parts)
+        self.webhooks = Webhooks(
+            self.directory, office.plugins, self.intake, office.writer, office.master_key, clock, random.randbytes,
+            lambda url, ssl: None,
+        )  # fmt: skip
+
+
+class Traffic:
+    """A run: portals publish to all processes at once, and people change webhooks, while the ledger judges.
+
+    *is_lying*: the ledger takes every condition for true. *turns_max*: how many turns of the loop the disk takes at
+    most; None: it takes as long as it takes, in threads.
+    """
+
+    def __init__(self, data, seed, *, batches, is_lying=False, turns_max=9):
+        self.random = Random(seed)
+        self.batches = batches
+        self.counts: Counter[str] = Counter()
+        clock = WanderingClock(Random(seed))
+        self.office = open_office(data, clock=clock, plugins=our_plugins(shy=Shy()), random=Random(seed).randbytes)
+        if turns_max is not None:
+            self.office.writer._executor = self.office.intake._executor = Turns(self.random, turns_max)
+        self._append, self._is_lying = self.office.appender.append, is_lying
+        self.office.appender.append = self._judge
+        self.processes = [self.office, *(Process(self.office, clock, Random(seed + n)) for n in (1, 2))]
+        sent: dict[str, list[str]] = {"1": [], "acme": []}
+        self.portals = [Portal(self.random, tenant, clock, sent[tenant]) for tenant in ("1", "1", "acme", "acme")]
+
+    def _judge(self, units, now_ms):
+        if self._is_lying:
+            units = [msgspec.structs.replace(unit, condition=None) for unit in units]
+        appended = self._append(units, now_ms)
+        self.counts.update(type(answer).__name__ for answer in appended.answers)
+        return appended
+
+    @property
+    def refused(self):
+        return self.counts[StaleDirectory.__name__] + self.counts[StaleStream.__name__]
+
+    @property
+    def duplicates(self):
+        return self.counts[Duplicate.__name__]
+
+    async def run(self):
+        """Let everybody do all they have to do, and close the office."""
+        await self.office.start()
+        for portal in self.portals * WEBHOOKS_PER_PORTAL:
+            await self.office.webhooks.create(**portal.webhook(), by=None)
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            for process in self.processes:
+                for portal in self.portals:
+                    tasks.create_task(self._publish(process, portal))
+                for portal in self.portals[1:3]:
+                    tasks.create_task(self._configure(process, portal))
+                    tasks.create_task(self._import(process, portal))
+        await self.office.close()
+
+    async def _publish(self, process, portal):
+        for _ in range(self.batches):
+            events = events_of(portal.batch(), portal.tenant)
+            self.counts["sent"] += len(events)
+            answers = await process.intake.accept(portal.tenant, events, SOURCE)
+            assert len(answers) == len(events)
+            self.counts["unreadable"] += sum(isinstance(answer, Rejected) for answer in answers)
+
+    async def _configure(self, process, portal):
+        numbers = []
+        for _ in range(self.batches // 2):
+            try:
+                if not numbers or self.random.random() < 0.3:
+                    made = await process.webhooks.create(**portal.webhook(), by=None)
+                    numbers.append(made.webhook.number)
+                    continue
+                change = self.random.choice([self._switch, self._switch, self._switch, self._change, self._delete])
+                await change(process, self.random.choice(numbers), portal)
+            except (ConflictError, NotFoundError):
+                self.counts["commands refused"] += 1
+
+    async def _switch(self, process, number, _portal):
+        await process.webhooks.switch(number, enabled=self.random.random() < 0.6, by=None)
+
+    async def _delete(self, process, number, _portal):
+        if self.random.random() < 0.3:
+            await process.webhooks.delete(number, by=None)
+
+    async def _change(self, process, number, portal):
+        """What a webhook asks for becomes something else."""
+        async with process.intake.held():
+            known, wish = process.webhooks.get(number), portal.webhook()
+            changes = {name: (getattr(known, name), wish[name]) for name in ("triggers", "target")}
+            changed = webhook.Changed(known.tenant, known.created_at, None, changes)
+            await self.office.writer.append([Unit([Entry(known.id, known.version + 1, changed)])])
+
+    async def _import(self, process, portal):
+        """Somebody tells who is who without a portal event, and without looking at what is on its way."""
+        people = process.directory.tenant(portal.tenant).people
+        for _ in range(self.batches):
+            fact = portal.fact()
+            known = people.persons.get(fact.id)
+            where = (self.random.randbytes(16), 1) if known is None else (known.stream, known.version + 1)
+            await self.office.writer.append([Unit([Entry(*where, fact)])])
+
+
+def counted(traffic, events, deliveries):
+    """One line for people."""
+    counts = traffic.counts
+    return (
+        f"{counts['sent']} events sent, {events} recorded, {deliveries} deliveries, {traffic.refused} units refused, "
+        f"{traffic.duplicates} duplicates, {counts['unreadable']} unreadable, SQLite {sqlite3.sqlite_version}"
+    )
