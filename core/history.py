@@ -1,21 +1,19 @@
 """The view "what was sent where, and how it went": one row for each delivery, with its attempts.
 
-It holds what a list needs. Requests, answers and headers are read from the ledger, from the delivery's own short
-stream, when somebody asks for one delivery (core/story.py).
+It holds what a list needs; core/history_entries.py asks it. Requests, answers and headers are read from the ledger,
+from the delivery's own short stream, when somebody asks for one delivery: core/story.py.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from core import history_entries, history_table
-from core.history_entries import Entry, Standing, Wanted
+from core import history_table
 from core.history_table import CANCELLED, DELIVERED, FAILED, PENDING, RETRYING, Details, Request, Row
 from core.ledger.read import Reader
 from core.ledger.unit import Body, Recorded
-from core.ledger.views import Views
 from core.limits import HISTORY_REASON_CHARS_MAX
 from core.model.delivery import AttemptFailed, Cancelled, Created, Delivered, LateAttempt
 from core.model.portal_event import Received
@@ -41,22 +39,6 @@ class History:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._gathered: Batch = []
-        self._last: tuple[bytes, Source] = (b"", NO_SOURCE)
-        """The newest portal event: the deliveries of its unit may come with the next batch."""
-
-    def list(self, views: Views, **wanted: Unpack[Wanted]) -> Sequence[Entry]:
-        """A page of deliveries, newest first; blocks."""
-        return history_entries.page(views, self._reader, wanted)
-
-    def get(self, views: Views, number: int) -> Entry | None:
-        """One delivery; blocks."""
-        return history_entries.get(views, number)
-
-    def counts(self, views: Views, webhooks: Iterable[int]) -> dict[int, Standing]:
-        """How these webhooks fare; one that has no deliveries yet is left out. Blocks."""
-        return history_entries.standings(views, webhooks)
-
-    # What the follower calls.
 
     def take(self, events: Sequence[Recorded], bodies: Mapping[int, Body]) -> None:
         self._gathered.append(events)
@@ -91,7 +73,8 @@ class History:
         new: dict[int, Row] = {}
         outcomes: Outcomes = {}
         others: Others = {}
-        stream_of_last, last = self._last
+        # A delivery's portal event is most often the one just before it.
+        stream_of_last, last = b"", NO_SOURCE
         for events in batch:
             for position, stream, _, recorded in events:
                 event: Any = recorded
@@ -110,13 +93,12 @@ class History:
                         outcomes.setdefault(event.number, []).append(event)
                     else:
                         _move(known, event)
-        self._last = (stream_of_last, last)
         if others:
             self._name_others(others)
         return new, outcomes
 
     def _name_others(self, others: Others) -> None:
-        """Deliveries of older portal events, as redeliveries are: the ledger knows what they are of."""
+        """Deliveries of older portal events, as redeliveries are, or of one that came with the batch before."""
         found = self._reader.first_of(others)
         for stream, rows in others.items():
             position, _, _, event = found[stream]

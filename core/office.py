@@ -94,7 +94,7 @@ class Office:
         self.appender = Appender(self.recorder, codec)
         self.reader = Reader(self.recorder, codec)
         self.master_key: MasterKey = master_key(environment, data, random, create=self.appender.last == 0)
-        self.views = Views(data / VIEWS_FILE, self.recorder.identity)
+        self.views = Views(data / VIEWS_FILE, self.recorder.identity, self.appender.last)
         self.writing: Executor = ThreadPoolExecutor(1, "ledger")
         self.viewing: Executor = ThreadPoolExecutor(1, "views")
         self.reading: Executor = ThreadPoolExecutor(READERS, "reader")

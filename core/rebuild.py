@@ -23,7 +23,7 @@ from core.ledger.follow import View
 from core.ledger.read import Reader
 from core.ledger.sqlite import PAGE_CACHE_KIB
 from core.ledger.views import OWNER, TRACKING
-from core.limits import FOLD_EVENTS_MAX
+from core.limits import FOLD_EVENTS_MAX, READ_EVENTS_MAX
 
 TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
 INDEX = "CREATE INDEX "
@@ -121,27 +121,41 @@ def _compare_table(connection: sqlite3.Connection, table: str) -> Difference:
     same_key = " AND ".join(f"a.{key}=b.{key}" for key in keys)
     listed = ", ".join(f"a.{key}" for key in keys)
     differs = " OR ".join(f"a.{name} IS NOT b.{name}" for name in names)
-    cursor = connection.execute(
-        f"SELECT {listed} FROM main.{table} a LEFT JOIN old.{table} b ON {same_key} WHERE {differs}"
-        f" UNION ALL SELECT {listed} FROM old.{table} a WHERE NOT EXISTS"
-        f" (SELECT 1 FROM main.{table} b WHERE {same_key})"
+    rows, keys_found = _count(
+        connection.execute(f"SELECT {listed} FROM main.{table} a LEFT JOIN old.{table} b ON {same_key} WHERE {differs}")
     )
-    rows, first = 0, cursor.fetchmany(SHOWN_MAX)
-    rows = len(first) + sum(1 for _ in cursor)
-    return Difference(table, rows, tuple(first))
+    counts = [connection.execute(f"SELECT count(*) FROM {file}.{table}").fetchone() for file in ("old", "main")]
+    # As many rows in both, and each new one has its like: then there is no old one without.
+    if rows or counts[0] != counts[1]:
+        more, more_keys = _count(
+            connection.execute(
+                f"SELECT {listed} FROM old.{table} a WHERE NOT EXISTS (SELECT 1 FROM main.{table} b WHERE {same_key})"
+            )
+        )
+        rows, keys_found = rows + more, keys_found + more_keys
+    return Difference(table, rows, tuple(keys_found[:SHOWN_MAX]))
+
+
+def _count(cursor: sqlite3.Cursor) -> tuple[int, list[tuple[object, ...]]]:
+    """How many rows, and the first few of them."""
+    first = cursor.fetchmany(SHOWN_MAX)
+    return len(first) + sum(1 for _ in cursor), first
 
 
 def _fold(reader: Reader, connection: sqlite3.Connection, views: Sequence[View], position: int, stop: int) -> None:
     """Bring new views from a position to another."""
     connection.execute("BEGIN")
     while position < stop:
-        events = reader.after(position, min(stop - position, FOLD_EVENTS_MAX))
+        batch_stop = min(stop, position + FOLD_EVENTS_MAX)
+        while position < batch_stop:
+            events = reader.after(position, min(batch_stop - position, READ_EVENTS_MAX))
+            for view in views:
+                view.take(events, {})
+            position = events[-1].position
         for view in views:
-            view.take(events, {})
             batch = view.drain()
             view.write(connection, batch)
             view.written(batch)
-        position = events[-1].position
     connection.executemany("UPDATE tracking SET position=? WHERE view=?", [(stop, view.name) for view in views])
     connection.execute("COMMIT")
 

@@ -137,7 +137,9 @@ class Service:
             reasons.append("starting: the ledger is being followed to its head")
         if self.office.writer.fault is not None:
             reasons.append(f"the ledger cannot write: {self.office.writer.fault}")
-        reasons += [f"the view {f.view.name} stands by" for f in self.office.followers if f.stands_by]
+        for follower in self.office.followers:
+            if follower.fault is not None:
+                reasons.append(f"the view {follower.view.name} is not kept up: {follower.fault}")
         return reasons
 
     async def stop(self, wait_s: float = STOP_S) -> None:

@@ -21,12 +21,14 @@ from core.ledger.tail import Segment
 from core.ledger.unit import Body, Recorded
 from core.ledger.views import Views
 from core.ledger.writer import Writer
-from core.limits import FOLD_EVENTS_MAX, FOLD_MS, READ_EVENTS_MAX
+from core.limits import FOLD_EVENTS_MAX, FOLD_MS, GATHERED_EVENTS_MAX, READ_EVENTS_MAX
 
 log = logging.getLogger("hookledger.follow")
 
 RETRY_MS = 1_000
 """How long a view waits after its file did not take a batch."""
+
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class View(Protocol):
@@ -82,19 +84,25 @@ class Follower:
         self._writing: asyncio.Task[None] | None = None
         self._behind: asyncio.Task[None] | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._pauses: set[asyncio.Event] = set()
+        self._is_stopping = False
         self.stands_by = False
+        """The view is followed no further: by somebody else, or not before the next start."""
+        self.fault: str | None = None
+        """Why the view could not be read or written the last time; None when it could."""
         writer.follow(self._segment)
 
     async def start(self) -> None:
         """Read what was recorded while nobody followed; returns when the view has gathered all of it."""
-        if self.taken < self._writer.head:
+        if self._behind is None and self.taken < self._writer.head:
             self._behind = asyncio.create_task(self._catch_up())
+        if self._behind is not None:
             await self._behind
 
     def _segment(self, segment: Segment) -> None:
         if self._behind is not None or self.stands_by:
             return
-        if segment.previous != self.taken:
+        if segment.previous != self.taken or self._gathered >= GATHERED_EVENTS_MAX:
             self._behind = asyncio.create_task(self._catch_up())
             return
         self._take(segment.events, segment.bodies, segment.last)
@@ -112,26 +120,35 @@ class Follower:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        if self._writing is None and self.taken > self.written:
+        if self._writing is None and self.taken > self.written and not self.stands_by:
             self._writing = asyncio.create_task(self._write())
 
     async def _catch_up(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            while self.taken < self._writer.head:
+            while self.taken < self._writer.head and not self.stands_by:
+                if self._gathered >= FOLD_EVENTS_MAX:
+                    await self.flush()
+                    continue
                 segments = self._writer.tail.after(self.taken)
                 if segments:
                     for segment in segments:
                         self._take(segment.events, segment.bodies, segment.last)
                     continue
-                events = await loop.run_in_executor(self._executor, self._reader.after, self.taken, READ_EVENTS_MAX)
+                events = await self._read()
                 if not events:
                     break
                 self._take(events, {}, events[-1].position)
-                if self._gathered >= FOLD_EVENTS_MAX:
-                    await self.flush()
         finally:
             self._behind = None
+
+    async def _read(self) -> Sequence[Recorded]:
+        loop = asyncio.get_running_loop()
+        while not self._is_stopping:
+            try:
+                return await loop.run_in_executor(self._executor, self._reader.after, self.taken, READ_EVENTS_MAX)
+            except sqlite3.OperationalError as error:
+                await self._failed(error)
+        return ()
 
     async def flush(self) -> None:
         """Write all that was gathered up to now."""
@@ -142,8 +159,8 @@ class Follower:
                 await asyncio.shield(self._writing)
 
     async def reach(self, position: int) -> None:
-        """Wait until the view's rows hold everything up to *position*."""
-        if self.written >= position:
+        """Wait until the view's rows hold everything up to *position*, or it is followed no further."""
+        if self.written >= position or self.stands_by:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append((position, future))
@@ -154,31 +171,56 @@ class Follower:
         previous, last = self.written, self.taken
         batch = self.view.drain()
         self._gathered = 0
-        loop = asyncio.get_running_loop()
         try:
-            while True:
-                try:
-                    await loop.run_in_executor(self._executor, self._transaction, batch, previous, last)
-                    break
-                except sqlite3.Error as error:
-                    log.error("the view %s cannot be written: %s; trying again", self.view.name, error)
-                    waited = asyncio.Event()
-                    self._alarms.at(self._clock.now_ms() + RETRY_MS, waited.set)
-                    await waited.wait()
-        except ConflictError as error:
-            self.stands_by = True
-            log.error("%s; standing by", error)
-            return
+            is_written = await self._persist(batch, previous, last)
         finally:
             self._writing = None
-        self.written = last
-        self.view.written(batch)
+        if not is_written:
+            self.stands_by = True
+        else:
+            self.written = last
+            self.view.written(batch)
         for position, future in self._waiters:
-            if position <= last and not future.done():
+            if (position <= last or self.stands_by) and not future.done():
                 future.set_result(None)
         self._waiters = [waiter for waiter in self._waiters if not waiter[1].done()]
         if self._waiters or self._gathered >= FOLD_EVENTS_MAX:
             self._write_soon()
+
+    async def _persist(self, batch: Any, previous: int, last: int) -> bool:
+        """Write a batch, again and again if the disk does not take it. False: it cannot be written by us, ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await loop.run_in_executor(self._executor, self._transaction, batch, previous, last)
+            except sqlite3.OperationalError as error:
+                if self._is_stopping:
+                    return False
+                await self._failed(error)
+            except ConflictError as error:
+                self.fault = str(error)
+                log.error("%s; standing by", error)
+                return False
+            except Exception as error:
+                # Whatever it is, to write on would leave out this batch.
+                self.fault = f"{type(error).__name__}: {error}"
+                log.critical("the view %s cannot be followed", self.view.name, exc_info=True)
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+                    self._views.discard()
+                return False
+            else:
+                self.fault = None
+                return True
+
+    async def _failed(self, error: sqlite3.Error) -> None:
+        """The disk does not answer as it should: wait a moment."""
+        self.fault = f"{type(error).__name__}: {error}"
+        log.error("the view %s: %s; trying again", self.view.name, self.fault)
+        pause = asyncio.Event()
+        self._pauses.add(pause)
+        self._alarms.at(self._clock.now_ms() + RETRY_MS, pause.set)
+        await pause.wait()
+        self._pauses.remove(pause)
 
     def _transaction(self, batch: Any, previous: int, last: int) -> None:
         connection = self._views.writing
@@ -193,7 +235,10 @@ class Follower:
             raise
 
     async def stop(self) -> None:
-        """Write what is left."""
+        """Write what is left, unless the disk does not take it; the next start makes up for that."""
+        self._is_stopping = True
+        for pause in self._pauses:
+            pause.set()
         if self._behind is not None:
             await self._behind
         await self.flush()
