@@ -107,7 +107,7 @@ class Office:
         self.webhooks = Webhooks(
             self.directory, self.plugins, self.intake, self.writer, self.master_key, self.clock, random, check_url
         )
-        self.tokens = Tokens(self.directory, self.writer, self.clock, random)
+        self.tokens = Tokens(self.directory, self.intake, self.writer, self.clock, random)
         self.followers: list[Follower] = []
         self.follow(History(self.reader))
 

@@ -108,7 +108,8 @@ class Webhooks:
             if not known.enabled or cause <= known.enabled_position:
                 return
             event = webhook.Disabled(known.tenant, self._clock.now_ms(), None, reason, cause)
-            await self._writer.append([Unit([Entry(known.id, known.version + 1, event)])])
+            answers = await self._writer.append([Unit([Entry(known.id, known.version + 1, event)])])
+            _position(answers[0])
 
     async def switch(self, number: int, *, enabled: bool, by: str | None) -> Webhook:
         """Enable or disable a webhook; nothing is recorded when it is so already."""

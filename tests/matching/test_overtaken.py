@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from core.errors import OverloadedError
-from tests.builders import SOURCE, WAIT_S, BusyDisk, open_office, sent
+from core.ledger.unit import Entry, Unit
+from tests.builders import SOURCE, WAIT_S, BusyDisk, open_office, sent, set_person
 from tests.invented import InventedClock
 from tests.matching.history import recorded_hearers, replayed_hearers, told_plainly
 from tests.matching.processes import Process
@@ -60,8 +61,11 @@ async def test_a_duplicate_does_not_pass_for_another_change_of_the_same_person(o
     number = await webhook_of(office, "uwe")
     once = {"id": "once", "type": "user.updated", "data": {"id": "uwe", "role": "guest"}}
     await accept(office, once, {"id": "gone", "type": "user.deleted", "data": {"id": "uwe"}})
+    uwe = office.directory.tenant("1").people.persons["uwe"]
+    became = Unit([Entry(uwe.stream, uwe.version + 1, set_person("uwe", time=office.clock.now_ms(), role="user"))])
     with BusyDisk(office) as disk:
-        token = asyncio.create_task(office.tokens.create(tenant="1", role="user", user="uwe", by=None))
+        # As another process would, without holding this one's matcher.
+        token = asyncio.create_task(office.writer.append([became]))
         batch = asyncio.create_task(accept(office, once, {"id": "file", **ENTRY}))
         await disk.submitted()
         await disk.submitted()
