@@ -1,7 +1,8 @@
 """Hand out what is ready: webhooks in turn, each within its window, all within two limits.
 
 Young requests count against the first limit. One that grows old shrinks its webhook's window at once and moves to the
-second, so hanging receivers cannot fill the first. At the second limit only webhooks that do not hang are served.
+second, so hanging receivers cannot fill the first. A webhook that hangs is served only within the second limit, and
+one that is suspected of it, by its request before, counts there from the start.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from core.clock import Clock
 from core.directory import Directory
 from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX, YOUNG_REQUESTS_MAX
 from delivery.broker import Broker
-from delivery.rows import START, Lane, Row
+from delivery.rows import Lane, Row
 
 READY_PER_WINDOW = 16
 """Due rows of one webhook kept in memory, for each request of its window: so a webhook that hangs keeps few."""
@@ -43,7 +44,7 @@ class Dispatch:
         self._turn: deque[Lane] = deque()
         self._parked: list[Lane] = []
         self._young: dict[int, Row] = {}
-        self.old = 0
+        self.old = self._suspects = 0
         self.unrecorded = 0
         """Outcomes that wait for their commit."""
         self.is_open = False
@@ -111,11 +112,12 @@ class Dispatch:
             self.on_room()
 
     def allowance(self, lane: Lane) -> int:
-        """How many more rows of a lane may be made ready. The second half of the memory is for lanes that move."""
+        """How many more rows of a lane may be made ready. The second half of the memory is for lanes that move; one
+        row, that may go out at once, there is always room for."""
         share = 2 if lane.window.size == 1 else 1
         if self._ready_rows >= READY_ROWS_MAX // share or self._ready_bytes >= READY_BYTES_MAX // share:
             self._is_full = True
-            return 0
+            return 1 if not lane.ready and lane.window.has_room else 0
         return max(READY_PER_WINDOW * lane.window.size - len(lane.ready), 0)
 
     def _shrink(self, lane: Lane) -> None:
@@ -127,7 +129,7 @@ class Dispatch:
     def _put_back(self, lane: Lane, row: Row) -> None:
         self._no_longer_ready(row)
         self.on_set_aside(row)
-        lane.spilled, lane.cursor = True, START
+        lane.left_on_disk(row.due)
 
     # Under way.
 
@@ -142,7 +144,7 @@ class Dispatch:
             if not lane.ready or window.under_way >= window.size:
                 continue
             now = now or self._clock.now_ms()
-            if self.old >= self._old_max and window.size == 1:
+            if lane.hangs and self.old + self._suspects >= self._old_max:
                 self._parked.append(lane)
                 lane.in_turn = True
                 continue
@@ -156,6 +158,9 @@ class Dispatch:
             lane.marked += 1
             window.under_way += 1
             young[row.number] = row
+            if lane.hangs:
+                row.is_suspect = True
+                self._suspects += 1
             if lane.ready:
                 lane.in_turn = True
                 turn.append(lane)
@@ -169,7 +174,6 @@ class Dispatch:
         """The lane is held back, or its webhook is disabled: its rows wait on disk."""
         while lane.ready:
             self._put_back(lane, lane.ready.pop())
-        lane.spilled, lane.cursor = True, START
         if self.is_enabled(lane):
             self.on_hunger(lane)
         else:
@@ -181,8 +185,11 @@ class Dispatch:
         lane = self.lanes[row.webhook]
         if holds_until is not None:
             lane.held_until = max(lane.held_until, holds_until)
-        row.is_answered = True
-        self.unrecorded += 1
+        if row.is_marked:
+            row.is_answered = True
+            self.unrecorded += 1
+        if not row.is_old:
+            lane.hangs = False
         if is_good and not row.is_old:
             lane.window.grow()
         elif not is_good:
@@ -190,15 +197,19 @@ class Dispatch:
         self._count_out(row, lane)
         self.hand_out()
 
-    def returned(self, row: Row) -> None:
-        """No request was made: the worker found the webhook disabled."""
+    def returned(self, row: Row, *, holds_until: int = 0) -> None:
+        """No request was made: the worker found the webhook disabled, or held back, or could not prepare for it."""
         lane = self.lanes[row.webhook]
-        row.is_marked = False
-        lane.marked -= 1
-        self.on_set_aside(row)
-        lane.spilled, lane.cursor = True, START
+        lane.held_until = max(lane.held_until, holds_until)
+        if row.is_marked:
+            row.is_marked = False
+            lane.marked -= 1
+            self.on_set_aside(row)
+            lane.left_on_disk(row.due)
         self._count_out(row, lane)
-        self.on_disabled(lane)
+        if not self.is_enabled(lane):
+            self.on_disabled(lane)
+        self.hand_out()
 
     async def settled(self) -> None:
         """Wait until no request is under way."""
@@ -208,26 +219,27 @@ class Dispatch:
             await asyncio.shield(self._settled)
 
     def recorded(self, row: Row) -> None:
-        """The row's outcome is in the ledger: nobody holds it any more."""
+        """The row's outcome is in the ledger: nobody holds it any more. If it was cancelled with its request under
+        way, that still takes its place until it ends."""
         row.is_marked = False
-        lane = self.lanes[row.webhook]
-        lane.marked -= 1
+        self.lanes[row.webhook].marked -= 1
         if row.is_answered:
             row.is_answered = False
             self.unrecorded -= 1
-        else:
-            self._count_out(row, lane)
 
     def _count_out(self, row: Row, lane: Lane) -> None:
         lane.window.under_way -= 1
         if row.is_old:
             row.is_old = False
             self.old -= 1
-            for parked in self._parked:
-                self._turn.append(parked)
-            self._parked.clear()
         else:
             self._young.pop(row.number, None)
+        if row.is_suspect:
+            row.is_suspect = False
+            self._suspects -= 1
+        if self._parked and self.old + self._suspects < self._old_max:
+            self._turn.extend(self._parked)
+            self._parked.clear()
         if self._settled is not None and not self._young and not self.old:
             self._settled.set_result(None)
             self._settled = None
@@ -251,7 +263,12 @@ class Dispatch:
             del self._young[row.number]
             row.is_old = True
             self.old += 1
-            self._shrink(self.lanes[row.webhook])
+            if row.is_suspect:
+                row.is_suspect = False
+                self._suspects -= 1
+            lane = self.lanes[row.webhook]
+            lane.hangs = True
+            self._shrink(lane)
         self.hand_out()
         if self._slow_alarm is None and self._young:
             self._watch()

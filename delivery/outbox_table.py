@@ -49,6 +49,8 @@ class Batch(msgspec.Struct):
     values: list[Any]
     """The inserted rows' values, flat, as they were when the batch was made."""
     moved: dict[int, Moved]
+    late: dict[int, int]
+    """Rows that stay as they are but for the version of their stream."""
     deleted: dict[int, None]
     lanes: list[tuple[int, int | None, int | None, int]]
     reactions: dict[int, tuple[str, int] | None]
@@ -77,6 +79,8 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
         "UPDATE outbox_1 SET version=?, attempt=?, due=?, failed_at=?, failure=? WHERE number=? AND webhook=?",
         batch.moved.values(),
     )
+    late = [(version, number) for number, version in batch.late.items()]
+    connection.executemany("UPDATE outbox_1 SET version=? WHERE number=?", late)
     connection.executemany("DELETE FROM outbox_1 WHERE number=?", [(number,) for number in batch.deleted])
     connection.executemany("REPLACE INTO outbox_webhooks_1 VALUES (?,?,?,?)", batch.lanes)
     for webhook, reaction in batch.reactions.items():
@@ -95,7 +99,8 @@ def lanes(views: Views, now_ms: int) -> list[Lane]:
         lane.wake_at = None if lane.spilled else due
     for webhook, last_success, failing_since, held_until in views.rows("SELECT * FROM outbox_webhooks_1"):
         lane = found.setdefault(webhook, Lane(webhook))
-        lane.last_success, lane.failing_since, lane.held_until = last_success, failing_since, held_until
+        lane.last_success, lane.failing_since = last_success, failing_since
+        lane.held_until = lane.recorded_hold = held_until
     return list(found.values())
 
 

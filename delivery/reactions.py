@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Literal, cast
@@ -16,7 +17,7 @@ from core.clock import Clock
 from core.directory import Directory
 from core.errors import HookledgerError
 from core.ledger.follow import Follower
-from core.ledger.unit import Entry, Unit
+from core.ledger.unit import Answer, Entry, StaleStream, Unit
 from core.ledger.views import Views
 from core.ledger.writer import Writer
 from core.limits import CANCEL_CHUNK
@@ -72,7 +73,8 @@ class Reactions:
     def resume(self) -> None:
         """Do what a process before this one left to be done."""
         for lane in self._dispatch.lanes.values():
-            if not self._dispatch.is_enabled(lane):
+            has_rows = lane.spilled or lane.wake_at is not None or bool(lane.waiting)
+            if has_rows and not self._dispatch.is_enabled(lane):
                 self._cancelling[lane.number] = lane
         if self._outbox.reactions or self._cancelling:
             self._start()
@@ -86,10 +88,10 @@ class Reactions:
                     lane = self._cancelling.pop(number)
                     try:
                         await self._cancel_all(lane)
-                    except HookledgerError:
+                    except (HookledgerError, sqlite3.Error):
                         self._cancelling[number] = lane
                         raise
-        except HookledgerError as error:
+        except (HookledgerError, sqlite3.Error) as error:
             log.error("a reaction waits: %s", error)
             if not self._is_stopping:
                 self._alarms.at(self._clock.now_ms() + AGAIN_MS, self._start)
@@ -102,30 +104,42 @@ class Reactions:
             await self._disable(number, cast(Literal["gone", "failing"], reason), cause)
             log.warning("webhook %d is disabled: %s", number, reason)
         await self._follower.flush()
-        if self._outbox.reactions.get(number) == (reason, cause):
-            # Refused: whoever enabled it since has seen the cause, or it was disabled before.
+        known = self._directory.by_number[number]
+        is_refused = not known.enabled or cause <= known.enabled_position
+        if is_refused and self._outbox.reactions.get(number) == (reason, cause):
+            # Whoever enabled it since has seen the cause, or it was disabled before.
             del self._outbox.reactions[number]
 
     async def _cancel_all(self, lane: Lane) -> None:
         loop = asyncio.get_running_loop()
+        refused: list[Answer] = []
         while not self._dispatch.is_enabled(lane) and not self._is_stopping:
             await self._follower.flush()
             limit = CANCEL_CHUNK + lane.marked
             found = await loop.run_in_executor(self._executor, outbox_table.numbers_of, self._views, lane.number, limit)
-            units = []
-            webhook = self._directory.by_number[lane.number]
-            reason: Literal["deleted", "disabled"] = "deleted" if webhook.deleted else "disabled"
-            for number, stream, version in found:
-                row = self._outbox.rows.get(number)
-                if row is None or not row.is_marked:
-                    event = delivery.Cancelled(webhook.tenant, self._clock.now_ms(), lane.number, number, reason)
-                    units.append(Unit([Entry(stream, version + 1, event)]))
+            units = self._cancelling_units(lane, found)
             if not units:
                 return
             answers = await self._writer.append(units)
-            if not any(type(answer) is int for answer in answers):
+            if answers == refused and all(isinstance(answer, StaleStream) for answer in answers):
                 log.error("webhook %d: %d deliveries cannot be cancelled: %s", lane.number, len(units), answers[0])
                 return
+            refused = answers
+
+    def _cancelling_units(self, lane: Lane, found: list[tuple[int, bytes, int]]) -> list[Unit]:
+        """Nothing is cancelled that is under way, or once somebody has enabled the webhook again."""
+        webhook = self._directory.by_number[lane.number]
+        if webhook.enabled:
+            return []
+        reason: Literal["deleted", "disabled"] = "deleted" if webhook.deleted else "disabled"
+        now, condition = self._clock.now_ms(), self._directory.condition(webhook.tenant)
+        units = []
+        for number, stream, version in found:
+            row = self._outbox.rows.get(number)
+            if row is None or not row.is_marked:
+                event = delivery.Cancelled(webhook.tenant, now, lane.number, number, reason)
+                units.append(Unit([Entry(stream, version + 1, event)], condition=condition))
+        return units
 
     async def settled(self) -> None:
         """Wait until nothing is left to be done now."""

@@ -16,7 +16,7 @@ from delivery import outbox_table
 from delivery.dispatch import Dispatch
 from delivery.outbox import Outbox
 from delivery.outbox_table import Stock, Want
-from delivery.rows import START, Lane
+from delivery.rows import NEVER, START, Lane
 
 log = logging.getLogger("hookledger.outbox")
 
@@ -24,6 +24,8 @@ ROWS_MAX = 128
 """Rows read for one lane at a time."""
 LANES_MAX = 64
 """Lanes refilled at a time."""
+WAKES_MIN = 64
+"""The heap of wakes is looked through when it holds more than these, and two for each lane."""
 
 
 class Refill:
@@ -67,8 +69,7 @@ class Refill:
     def due(self, lane: Lane, at_ms: int) -> None:
         """A row of the lane is on disk, and due at *at_ms*."""
         if at_ms <= self._clock.now_ms():
-            if not lane.spilled:
-                lane.spilled, lane.cursor = True, START
+            lane.left_on_disk(at_ms)
             if not lane.ready:
                 self.need(lane)
         else:
@@ -81,7 +82,15 @@ class Refill:
             return
         lane.wake_at = at_ms
         heapq.heappush(self._wakes, (at_ms, lane.number))
+        if len(self._wakes) > 2 * len(self._dispatch.lanes) + WAKES_MIN:
+            self._forget_overtaken()
         self._arm()
+
+    def _forget_overtaken(self) -> None:
+        """Each time a lane is woken earlier than it was to be, the later time stays behind in the heap."""
+        lanes = self._dispatch.lanes.values()
+        self._wakes = [(lane.wake_at, lane.number) for lane in lanes if lane.wake_at is not None]
+        heapq.heapify(self._wakes)
 
     def _arm(self) -> None:
         if not self._wakes:
@@ -101,7 +110,7 @@ class Refill:
             lane = self._dispatch.lane(number)
             if lane.wake_at == at_ms:
                 lane.wake_at = None
-                lane.spilled = True
+                lane.left_on_disk(at_ms)
                 self.need(lane)
         self._arm()
 
@@ -113,6 +122,7 @@ class Refill:
                 if not wants:
                     continue
                 now = self._clock.now_ms()
+                self._outbox.reading_begins()
                 try:
                     found = await loop.run_in_executor(
                         self._executor, outbox_table.stock, self._views, self._reader, wants, now
@@ -127,6 +137,7 @@ class Refill:
                     self._stock(lane, found[lane.number])
                 self._dispatch.hand_out()
         finally:
+            self._outbox.reading_ends()
             self._task = None
 
     def _wants(self) -> tuple[list[Lane], list[Want]]:
@@ -137,6 +148,7 @@ class Refill:
             del self._hungry[lane.number]
             limit = min(ROWS_MAX, self._dispatch.allowance(lane))
             if limit:
+                lane.missed = NEVER
                 lanes.append(lane)
                 wants.append(Want(lane.number, limit, lane.cursor))
             else:
@@ -161,24 +173,24 @@ class Refill:
                 continue
             self._outbox.rows[row.number] = row
             self._dispatch.accept(lane, row)
-        lane.spilled = stock.has_more or lane.unwritten > 0
-        if stock.has_more:
-            lane.cursor = (stock.rows[-1].due, stock.rows[-1].number)
-            if not lane.ready:
-                self.need(lane)
-        else:
+        lane.cursor = (stock.rows[-1].due, stock.rows[-1].number) if stock.has_more else START
+        if lane.missed <= lane.cursor[0]:
             lane.cursor = START
+        is_behind = stock.has_more or lane.missed < NEVER
+        lane.spilled = is_behind or not self._outbox.offer_waiting(lane, self._clock.now_ms())
+        if is_behind and not lane.ready:
+            self.need(lane)
         if stock.wake_at is not None:
             self.wake(lane, stock.wake_at)
 
     def resume(self) -> None:
         """Rows may be handed out from here on: look what there is, and set the alarms for what comes."""
         for lane in self._dispatch.lanes.values():
+            at_ms, lane.wake_at = lane.wake_at, None
+            if at_ms is not None:
+                self.wake(lane, at_ms)
             if lane.spilled:
                 self.need(lane)
-            elif lane.wake_at is not None:
-                at_ms, lane.wake_at = lane.wake_at, None
-                self.wake(lane, at_ms)
         if self._hungry and self._task is None:
             self._task = asyncio.create_task(self._run())
 

@@ -40,6 +40,7 @@ class Row:
         "is_marked",
         "is_old",
         "is_ready",
+        "is_suspect",
         "is_waiting",
         "last_success",
         "number",
@@ -70,7 +71,8 @@ class Row:
         self.failure = failure
         self.last_success: int | None = None
         self.content: Content | None = None
-        self.is_ready = self.is_marked = self.is_answered = self.is_old = self.is_waiting = False
+        self.is_ready = self.is_marked = self.is_answered = self.is_waiting = False
+        self.is_old = self.is_suspect = False
         self.handed_out_at = 0
 
     @property
@@ -91,6 +93,7 @@ class Lane:
     __slots__ = (
         "cursor",
         "failing_since",
+        "hangs",
         "held_until",
         "in_turn",
         "last_success",
@@ -98,9 +101,10 @@ class Lane:
         "missed",
         "number",
         "ready",
+        "recorded_hold",
         "refilling",
         "spilled",
-        "unwritten",
+        "waiting",
         "wake_at",
         "window",
     )
@@ -108,13 +112,15 @@ class Lane:
     def __init__(self, number: int) -> None:
         self.number = number
         self.window = Window()
+        self.hangs = False
+        """A request of it grew old, and none was answered quickly since."""
         self.ready: deque[Row] = deque()
         self.marked = 0
         """Rows handed out whose outcome is not recorded yet."""
         self.spilled = False
         """There may be due rows on disk, or on their way to it, that are not in memory."""
-        self.unwritten = 0
-        """Rows on their way to disk that are neither ready nor marked."""
+        self.waiting: dict[int, Row] = {}
+        """Rows on their way to disk that are neither ready nor marked, by number."""
         self.cursor = START
         """(due, number) of the last row read from disk; what is new on disk comes after it, or a new round begins."""
         self.refilling = False
@@ -123,8 +129,8 @@ class Lane:
         self.in_turn = False
         self.wake_at: int | None = None
         """When the next row on disk is due, as far as known."""
-        self.held_until = 0
-        """A 429 or 503 asked us to leave the whole webhook alone until then."""
+        self.held_until = self.recorded_hold = 0
+        """A 429 or 503 asked us to leave the whole webhook alone until then; the same as far as it is recorded."""
         self.last_success: int | None = None
         self.failing_since: int | None = None
         """Its first failure after its last success, creation or enabling."""

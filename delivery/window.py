@@ -1,7 +1,8 @@
 """How many deliveries of one webhook may be under way: starts small, grows while answers are quick and good.
 
 As TCP does: each quick good answer adds one up to a threshold, then one per window; an answer that is bad, or a
-request that grows old, sets the window to 1 and the threshold to half of what it was.
+request that grows old, sets the window to 1 and the threshold to half of what it was. A whole window that goes bad
+together counts once.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Window:
 
     def shrink(self) -> None:
         """An answer was bad, or a request has grown old."""
-        self._threshold = max(self.size // 2, THRESHOLD_MIN)
+        if self.size > 1:
+            self._threshold = max(self.size // 2, THRESHOLD_MIN)
         self._credit = 0
         self.size = 1

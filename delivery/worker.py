@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
@@ -31,7 +32,7 @@ from delivery.sender import Answered, Outcome, Sender, Target, Unreached
 log = logging.getLogger("hookledger.worker")
 
 AGAIN_MS = 1_000
-"""How long until an outcome that the ledger did not take is offered to it again."""
+"""How long until what the disk did not take, or did not give, is tried again."""
 
 IDLE_MAX = 128
 """Workers that wait for work; more than these go home."""
@@ -92,6 +93,7 @@ class Workers:
         self._idle = 0
         self._is_free = False
         """The worker that runs just now has finished an attempt and takes the next row, if one comes of it."""
+        self._is_stopped = False
 
     def call(self) -> None:
         """A row found nobody waiting for it: see that somebody takes it."""
@@ -123,22 +125,26 @@ class Workers:
             await self._attempt(row)
 
     async def _attempt(self, row: Row) -> None:
-        webhook = self._directory.by_number[row.webhook]
-        prepared = self._prepared.get(row.webhook)
-        if prepared is None or prepared.webhook is not webhook:
-            reason = await self._prepare(webhook)
+        while True:
+            webhook = self._directory.by_number[row.webhook]
+            started = self._clock.now_ms()
+            if not webhook.enabled or self._dispatch.lanes[row.webhook].held_until > started:
+                self._dispatch.returned(row)
+                return
+            prepared = self._prepared.get(row.webhook)
+            if prepared is not None and prepared.webhook is webhook:
+                break
+            try:
+                reason = await self._prepare(webhook)
+            except sqlite3.Error as error:
+                log.error("webhook %d: its secret cannot be read: %s; trying again", webhook.number, error)
+                self._dispatch.returned(row, holds_until=started + AGAIN_MS)
+                return
             if reason is not None:
-                started = self._clock.now_ms()
                 self._finish(row, webhook, Unreached(reason), started, started, b"")
                 return
-            prepared = self._prepared[row.webhook]
-            webhook = prepared.webhook
-        if not webhook.enabled:
-            self._dispatch.returned(row)
-            return
         content = row.content
         assert content is not None
-        started = self._clock.now_ms()
         retry = b""
         if row.attempt > 1:
             last_success = self._dispatch.lanes[row.webhook].last_success
@@ -199,11 +205,15 @@ class Workers:
         self._record(Unit([Entry(row.delivery, row.version + 1, event)], bodies=bodies))
 
     def _record(self, unit: Unit) -> None:
-        """Record an outcome; it is kept and offered again until the ledger has it."""
+        """Record an outcome; it is kept and offered again until the ledger has it, or the service stops."""
+
+        def again() -> None:
+            if not self._is_stopped:
+                self._record(unit)
 
         def answered(answers: list[Answer] | HookledgerError) -> None:
             if isinstance(answers, HookledgerError):
-                self._alarms.at(self._clock.now_ms() + AGAIN_MS, lambda: self._record(unit))
+                self._alarms.at(self._clock.now_ms() + AGAIN_MS, again)
             elif isinstance(answers[0], StaleStream):
                 self._record(_late(unit, answers[0].version))
 
@@ -211,6 +221,7 @@ class Workers:
 
     async def stop(self) -> None:
         """Send the workers home; what is under way must have ended before."""
+        self._is_stopped = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -184,7 +184,9 @@ class Follower:
             if (position <= last or self.stands_by) and not future.done():
                 future.set_result(None)
         self._waiters = [waiter for waiter in self._waiters if not waiter[1].done()]
-        if self._waiters or self._gathered >= FOLD_EVENTS_MAX:
+        # Also what was gathered meanwhile, if its alarm has rung: nobody else would write it.
+        has_rung = self.taken > self.written and self._alarm is None
+        if self._waiters or self._gathered >= FOLD_EVENTS_MAX or has_rung:
             self._write_soon()
 
     async def _persist(self, batch: Any, previous: int, last: int) -> bool:
