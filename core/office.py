@@ -98,9 +98,7 @@ class Office:
         self.writing: Executor = ThreadPoolExecutor(1, "ledger")
         self.viewing: Executor = ThreadPoolExecutor(1, "views")
         self.reading: Executor = ThreadPoolExecutor(READERS, "reader")
-        self.writer = Writer(
-            self.appender, self.clock, self.writing, self.reading, commit_units_max=commit_units_max
-        )
+        self.writer = Writer(self.appender, self.clock, self.writing, self.reading, commit_units_max=commit_units_max)
         self.directory, self._snapshot_at = self._read_directory()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
         self.intake = Intake(self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random)

@@ -8,29 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from typing import Literal, cast
 
-from core.alarms import Alarms
-from core.clock import Clock
-from core.directory import Directory
 from core.errors import HookledgerError
 from core.ledger.follow import Follower
 from core.ledger.unit import Answer, Entry, StaleStream, Unit
-from core.ledger.views import Views
-from core.ledger.writer import Writer
 from core.limits import CANCEL_CHUNK
 from core.model import delivery
+from core.office import Office
 from delivery import outbox_table
 from delivery.dispatch import Dispatch
 from delivery.outbox import Outbox
 from delivery.rows import Lane
 
 log = logging.getLogger("hookledger.reactions")
-
-Disable = Callable[[int, Literal["gone", "failing"], int], Awaitable[None]]
-"""Disable a webhook: its number, why, and the position of the cause."""
 
 AGAIN_MS = 1_000
 """How long until what the ledger did not take is tried again."""
@@ -39,22 +30,11 @@ AGAIN_MS = 1_000
 class Reactions:
     """One task that does what is to be done, one thing after the other."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        dispatch: Dispatch,
-        follower: Follower,
-        directory: Directory,
-        writer: Writer,
-        views: Views,
-        executor: Executor,
-        clock: Clock,
-        alarms: Alarms,
-        disable: Disable,
-    ) -> None:
+    def __init__(self, office: Office, outbox: Outbox, dispatch: Dispatch, follower: Follower) -> None:
         self._outbox, self._dispatch, self._follower = outbox, dispatch, follower
-        self._directory, self._writer, self._views = directory, writer, views
-        self._executor, self._clock, self._alarms, self._disable = executor, clock, alarms, disable
+        self._directory, self._writer, self._views = office.directory, office.writer, office.views
+        self._executor, self._clock, self._alarms = office.reading, office.clock, office.alarms
+        self._disable = office.webhooks.disable_for
         self._cancelling: dict[int, Lane] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False

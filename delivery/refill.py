@@ -6,12 +6,9 @@ import asyncio
 import heapq
 import logging
 import sqlite3
-from concurrent.futures import Executor
 
-from core.alarms import Alarm, Alarms
-from core.clock import Clock
-from core.ledger.read import Reader
-from core.ledger.views import Views
+from core.alarms import Alarm
+from core.office import Office
 from delivery import outbox_table
 from delivery.dispatch import Dispatch
 from delivery.outbox import Outbox
@@ -31,19 +28,10 @@ WAKES_MIN = 64
 class Refill:
     """Reads for many lanes at once; one reading at a time."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        dispatch: Dispatch,
-        views: Views,
-        reader: Reader,
-        executor: Executor,
-        clock: Clock,
-        alarms: Alarms,
-    ) -> None:
+    def __init__(self, office: Office, outbox: Outbox, dispatch: Dispatch) -> None:
         self._outbox, self._dispatch = outbox, dispatch
-        self._views, self._reader, self._executor = views, reader, executor
-        self._clock, self._alarms = clock, alarms
+        self._views, self._reader, self._executor = office.views, office.reader, office.reading
+        self._clock, self._alarms = office.clock, office.alarms
         self._hungry: dict[int, Lane] = {}
         self._starved: dict[int, Lane] = {}
         """Lanes that want rows, and there is no room for them in memory."""

@@ -84,39 +84,14 @@ class Service:
         )
         self.outbox = Outbox(office.directory, self.dispatch)
         self.follower: Follower = office.follow(self.outbox)
-        self.refill = Refill(
-            self.outbox, self.dispatch, office.views, office.reader, office.reading, office.clock, office.alarms
-        )
+        self.refill = Refill(office, self.outbox, self.dispatch)
         self.sender = sender or LeanSender(self.guard, tls=tls)
         random = Random()  # noqa: S311 -- jitter keeps nothing secret
         self.workers = Workers(
-            self.broker,
-            self.dispatch,
-            office.directory,
-            self.sender,
-            office.writer,
-            office.reader,
-            office.master_key,
-            office.reading,
-            office.clock,
-            office.alarms,
-            office.random,
-            jitter or (lambda: random.uniform(-1, 1)),
-            schedule_s,
+            office, self.broker, self.dispatch, self.sender, jitter or (lambda: random.uniform(-1, 1)), schedule_s
         )
         self.broker.on_work = self.workers.call
-        self.reactions = Reactions(
-            self.outbox,
-            self.dispatch,
-            self.follower,
-            office.directory,
-            office.writer,
-            office.views,
-            office.reading,
-            office.clock,
-            office.alarms,
-            office.webhooks.disable_for,
-        )
+        self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
         self.is_ready = False
 
     async def start(self) -> None:
@@ -137,9 +112,11 @@ class Service:
             reasons.append("starting: the ledger is being followed to its head")
         if self.office.writer.fault is not None:
             reasons.append(f"the ledger cannot write: {self.office.writer.fault}")
-        for follower in self.office.followers:
-            if follower.fault is not None:
-                reasons.append(f"the view {follower.view.name} is not kept up: {follower.fault}")
+        reasons += [
+            f"the view {follower.view.name} is not kept up: {follower.fault}"
+            for follower in self.office.followers
+            if follower.fault is not None
+        ]
         return reasons
 
     async def stop(self, wait_s: float = STOP_S) -> None:

@@ -6,19 +6,13 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 
-from core.alarms import Alarms
-from core.clock import Clock
-from core.directory import Directory
 from core.errors import HookledgerError, OverloadedError
-from core.ledger.keys import MasterKey
-from core.ledger.read import Reader
 from core.ledger.unit import Answer, Body, Entry, StaleStream, Unit
-from core.ledger.writer import Writer
 from core.model.delivery import AttemptFailed, Delivered, LateAttempt
 from core.model.portal_event import Received
 from core.model.webhook import Webhook
+from core.office import Office
 from core.wire.body import WIRE, body_hash, render, retry_block, target_block, webhook_block
 from core.wire.headers import head_lines
 from core.wire.signature import Signer
@@ -69,25 +63,18 @@ class Workers:
 
     def __init__(
         self,
+        office: Office,
         broker: Broker,
         dispatch: Dispatch,
-        directory: Directory,
         sender: Sender,
-        writer: Writer,
-        reader: Reader,
-        master_key: MasterKey,
-        executor: Executor,
-        clock: Clock,
-        alarms: Alarms,
-        random: Callable[[int], bytes],
         jitter: Callable[[], float],
         schedule_s: Sequence[int] = SCHEDULE_S,
     ) -> None:
-        self._broker, self._dispatch, self._directory = broker, dispatch, directory
-        self._sender, self._writer, self._reader = sender, writer, reader
-        self._master_key, self._executor = master_key, executor
-        self._clock, self._alarms, self._random, self._jitter = clock, alarms, random, jitter
-        self._schedule_s = schedule_s
+        self._broker, self._dispatch, self._sender = broker, dispatch, sender
+        self._directory, self._writer, self._reader = office.directory, office.writer, office.reader
+        self._master_key, self._executor = office.master_key, office.reading
+        self._clock, self._alarms, self._random = office.clock, office.alarms, office.random
+        self._jitter, self._schedule_s = jitter, schedule_s
         self._prepared: dict[int, Prepared] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = 0
@@ -156,7 +143,10 @@ class Workers:
         try:
             outcome = await self._sender.post(prepared.target, lines, body)
         except OverloadedError as error:
-            outcome = Unreached(str(error))
+            # Not the receiver's fault, and no attempt: the row waits until this machine may be able to.
+            log.warning("a delivery of webhook %d waits: %s", webhook.number, error)
+            self._dispatch.postponed(row, started + AGAIN_MS)
+            return
         self._finish(row, webhook, outcome, started, self._clock.now_ms(), body)
 
     async def _prepare(self, webhook: Webhook) -> str | None:
