@@ -97,7 +97,6 @@ class Intake:
         for _ in range(MATCH_ROUNDS_MAX):
             if not todo:
                 break
-            await self._released.wait()
             while self._held:
                 await self._released.wait()
             matched = self._match(tenant, todo, source, results)

@@ -11,8 +11,10 @@ REQUEST_EVENTS_MAX = 1_000
 """Portal events in one request."""
 EVENT_ID_CHARS_MAX = 200
 TENANT_CHARS_MAX = 100
+READ_S = 10.0
+"""How long one request may take to come; then it is answered 408."""
 INTAKE_BYTES_MAX = 64 * 1024 * 1024
-"""Request bodies that are read, or wait for their commit, in all; more is answered 503."""
+"""Bytes of requests that have come, and wait for their rest or for their commit, in all; more is answered 503."""
 INTAKE_EVENTS_MAX = 20_000
 """Portal events that wait for their commit, in all; more is answered 503."""
 

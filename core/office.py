@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from core.history import History
 from core.intake import Intake
 from core.ledger.append import Appender
 from core.ledger.follow import Follower, View
-from core.ledger.keys import MasterKey, master_key
+from core.ledger.keys import KEY_FILE, MasterKey, master_key
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
 from core.ledger.unit import Entry, Unit
@@ -66,6 +67,20 @@ class Lock:
         os.close(self._file)
 
 
+def _prepare(data: Path) -> None:
+    """Make the directory where there is none; LedgerError where that cannot be, or where a ledger has been lost."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        left = [name for name in (KEY_FILE, VIEWS_FILE) if (data / name).exists()]
+        is_lost = left and not (data / LEDGER_FILE).exists()
+    except OSError as error:
+        raise LedgerError(f"{data} cannot be used: {error.strerror}; name another --data") from error
+    if is_lost:
+        raise LedgerError(
+            f"{data} has {' and '.join(left)} but no {LEDGER_FILE}: bring it back from a copy, or name another --data"
+        )
+
+
 class Office:
     """The parts of core, joined. Made by `opened`; lives on one event loop."""
 
@@ -83,17 +98,23 @@ class Office:
         commit_units_max: int = COMMIT_UNITS_MAX,
     ) -> None:
         self.data = data
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _prepare(data)
         self.lock = Lock(data)
         self.clock = clock or SystemClock()
         self.alarms = alarms or LoopAlarms(self.clock)
         self.random = random = random or Randomness()
         self.plugins = plugins or load_plugins()
         codec = Codec()
-        self.recorder = SqliteRecorder(data / LEDGER_FILE, synchronous)
-        self.appender = Appender(self.recorder, codec)
+        try:
+            self.recorder = SqliteRecorder(data / LEDGER_FILE, synchronous)
+            self.appender = Appender(self.recorder, codec)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(
+                f"{data / LEDGER_FILE} cannot be opened: {error}; restore it, or name another --data"
+            ) from error
         self.reader = Reader(self.recorder, codec)
         self.master_key: MasterKey = master_key(environment, data, random, create=self.appender.last == 0)
+        self._check_key()
         self.views = Views(data / VIEWS_FILE, self.recorder.identity, self.appender.last)
         self.writing: Executor = ThreadPoolExecutor(1, "ledger")
         self.viewing: Executor = ThreadPoolExecutor(1, "views")
@@ -108,6 +129,12 @@ class Office:
         self.tokens = Tokens(self.directory, self.intake, self.writer, self.clock, random)
         self.followers: list[Follower] = []
         self.follow(History(self.reader))
+
+    def _check_key(self) -> None:
+        """A key that opens no secret would fail every delivery."""
+        newest = self.recorder.rows("SELECT webhook, sealed FROM secrets ORDER BY id DESC LIMIT 1")
+        for webhook, sealed in newest:
+            self.master_key.open(sealed, webhook)
 
     def _read_directory(self) -> tuple[Directory, int]:
         snapshot = self.reader.snapshot(SNAPSHOT)

@@ -21,13 +21,15 @@ from core.clock import Clock
 from core.errors import LedgerBusyError
 from core.ledger.follow import View
 from core.ledger.read import Reader
-from core.ledger.sqlite import PAGE_CACHE_KIB
 from core.ledger.views import OWNER, TRACKING
 from core.limits import FOLD_EVENTS_MAX, READ_EVENTS_MAX
 
 TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
 INDEX = "CREATE INDEX "
 """An index that only makes questions faster is made when all rows are there."""
+
+CACHE_KIB = 64 * 1024
+"""Nobody else needs the memory while views are made anew."""
 
 SHOWN_MAX = 5
 """Keys of rows that differ."""
@@ -161,11 +163,12 @@ def _fold(reader: Reader, connection: sqlite3.Connection, views: Sequence[View],
 
 
 def _create(path: Path, ledger_id: bytes, views: Sequence[View]) -> sqlite3.Connection:
-    """A file that is lost if anything happens, and quick to write."""
+    """A file that is lost if anything happens, and quick to write; only its owner may read it."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=128)
     connection.execute("PRAGMA journal_mode=OFF")
     connection.execute("PRAGMA synchronous=OFF")
-    connection.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     connection.execute(TRACKING)
     connection.execute(OWNER)
     connection.execute("INSERT INTO owner VALUES (?)", (ledger_id,))

@@ -159,14 +159,21 @@ class Webhooks:
             raise InvalidInputError(f"more than {WEBHOOK_TRIGGERS_MAX} triggers", limit="WEBHOOK_TRIGGERS_MAX")
         for name in sorted(wanted):
             if name not in self._plugins.triggers:
-                near = get_close_matches(name, self._plugins.triggers) or self._plugins.triggers
-                raise InvalidInputError(f"no plugin knows the trigger {name!r}; what comes near: {', '.join(near)}")
+                raise InvalidInputError(f"no plugin knows the trigger {name!r}; {self._near(name)}")
 
         def place(name: str) -> tuple[int, str]:
             bit = self._plugins.triggers[name].trigger.bit
             return (64 if bit is None else bit, name)
 
         return tuple(sorted(wanted, key=place))
+
+    def _near(self, name: str) -> str:
+        """What may have been meant."""
+        triggers = self._plugins.triggers
+        near = [known for known in triggers if known.startswith(name)] or get_close_matches(name, triggers)
+        if near:
+            return f"what comes near: {', '.join(near)}"
+        return "if its plugin was installed just now, start `serve` again"
 
 
 def _check_text(what: str, text: str, max_chars: int, limit: str) -> None:

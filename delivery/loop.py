@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-COLLECT_AFTER = (50_000, 20, 100)
-"""Objects before the cyclic collector looks at the youngest, and how often at older ones. What passes through here is
-in no cycle; with Python's own numbers the collector took a tenth of the time under load (docs/performance.md)."""
+COLLECT_AFTER = (50_000, 10, 10)
+"""Objects before the cyclic collector looks at the youngest, and how often at older ones. Little of what passes through
+here is in a cycle; with Python's own numbers the collector took a tenth of the time under load
+(docs/performance.md)."""
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:

@@ -145,7 +145,6 @@ class Outbox:
 
     def _was_late(self, number: int, version: int) -> None:
         """A late attempt moves nothing but the version that the next outcome counts on."""
-        self._recorded(number)
         row, moved = self.rows.get(number), self._moved.get(number)
         if row is not None:
             row.version = version

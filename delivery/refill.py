@@ -21,6 +21,9 @@ ROWS_MAX = 128
 """Rows read for one lane at a time."""
 LANES_MAX = 64
 """Lanes refilled at a time."""
+READING_ROWS_MAX = 256
+"""Rows asked for in one reading, of all lanes, but for the last lane's share: they are in memory before their bytes
+are counted."""
 WAKES_MIN = 64
 """The heap of wakes is looked through when it holds more than these, and two for each lane."""
 
@@ -132,10 +135,14 @@ class Refill:
         """The next lanes to read for, and how many rows of each there is room for."""
         lanes: list[Lane] = []
         wants: list[Want] = []
+        rows = 0
         for lane in list(self._hungry.values())[:LANES_MAX]:
+            if rows >= READING_ROWS_MAX:
+                break
             del self._hungry[lane.number]
             limit = min(ROWS_MAX, self._dispatch.allowance(lane))
             if limit:
+                rows += limit
                 lane.missed = NEVER
                 lanes.append(lane)
                 wants.append(Want(lane.number, limit, lane.cursor))

@@ -8,8 +8,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from core.errors import HookledgerError, OverloadedError
-from core.ledger.unit import Answer, Body, Entry, StaleStream, Unit
-from core.model.delivery import AttemptFailed, Delivered, LateAttempt
+from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit
+from core.model.delivery import AttemptFailed, Cancelled, Delivered, LateAttempt
+from core.model.event import Event
 from core.model.portal_event import Received
 from core.model.webhook import Webhook
 from core.office import Office
@@ -81,6 +82,7 @@ class Workers:
         self._is_free = False
         """The worker that runs just now has finished an attempt and takes the next row, if one comes of it."""
         self._is_stopped = False
+        self._stale: set[asyncio.Task[None]] = set()
 
     def call(self) -> None:
         """A row found nobody waiting for it: see that somebody takes it."""
@@ -197,29 +199,56 @@ class Workers:
     def _record(self, unit: Unit) -> None:
         """Record an outcome; it is kept and offered again until the ledger has it, or the service stops."""
 
+        def answered(answers: list[Answer] | HookledgerError) -> None:
+            if isinstance(answers, HookledgerError):
+                self._record_later(unit)
+            elif isinstance(answers[0], StaleStream):
+                task = asyncio.create_task(self._record_stale(unit))
+                self._stale.add(task)
+                task.add_done_callback(self._stale.discard)
+
+        self._writer.submit((unit,), answered)
+
+    def _record_later(self, unit: Unit) -> None:
         def again() -> None:
             if not self._is_stopped:
                 self._record(unit)
 
-        def answered(answers: list[Answer] | HookledgerError) -> None:
-            if isinstance(answers, HookledgerError):
-                self._alarms.at(self._clock.now_ms() + AGAIN_MS, again)
-            elif isinstance(answers[0], StaleStream):
-                self._record(_late(unit, answers[0].version))
+        self._alarms.at(self._clock.now_ms() + AGAIN_MS, again)
 
-        self._writer.submit((unit,), answered)
+    async def _record_stale(self, unit: Unit) -> None:
+        """The delivery's stream went on without us: record what the outcome is by now."""
+        ((stream, _, _),) = unit.entries
+        try:
+            loop = asyncio.get_running_loop()
+            recorded = await loop.run_in_executor(self._executor, self._reader.stream, stream)
+        except sqlite3.Error as error:
+            log.error("a delivery cannot be read: %s; trying again", error)
+            self._record_later(unit)
+        else:
+            self._record(_after(unit, recorded))
 
     async def stop(self) -> None:
         """Send the workers home; what is under way must have ended before."""
         self._is_stopped = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._stale, return_exceptions=True)
 
 
-def _late(unit: Unit, version: int) -> Unit:
-    """The delivery ended meanwhile, or this attempt number is taken: record that the request was made."""
+def _after(unit: Unit, recorded: Sequence[Recorded]) -> Unit:
+    """An outcome after what its delivery's stream holds by now: itself, or a late attempt if the delivery has ended or
+    this attempt's number is taken."""
     ((stream, _, event),) = unit.entries
     if isinstance(event, Delivered | AttemptFailed):
-        event = LateAttempt(event.tenant, event.at, event.webhook, event.number, event.attempt)
-    return Unit([Entry(stream, version + 1, event)], bodies=unit.bodies)
+        number = event.attempt.number
+        if any(_stands_in_the_way(known.event, number) for known in recorded):
+            event = LateAttempt(event.tenant, event.at, event.webhook, event.number, event.attempt)
+    return Unit([Entry(stream, recorded[-1].version + 1, event)], bodies=unit.bodies)
+
+
+def _stands_in_the_way(known: Event, number: int) -> bool:
+    """Whether this event ends a delivery, or takes the number of an attempt."""
+    if isinstance(known, AttemptFailed):
+        return known.next is None or known.attempt.number >= number
+    return isinstance(known, Delivered | Cancelled)

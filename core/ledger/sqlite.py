@@ -26,7 +26,8 @@ from core.errors import LedgerError
 SCHEMA = 1
 """Number of the tables' form, kept in the file (`PRAGMA user_version`)."""
 
-PAGE_CACHE_KIB = 64 * 1024
+PAGE_CACHE_KIB = 8 * 1024
+"""Of each connection: trees that only grow at their end need little, and the kernel caches the rest."""
 CHECKPOINT_PAGES = 4_000
 
 ROWS_PER_STATEMENT = (64, 16, 4, 1)

@@ -18,6 +18,9 @@ from core.operations.operation import Operation, reach
 from core.operations.telling import DeliveryTold, Teller, attempts_of
 from core.story import Story, story
 
+NUMBER_MAX = 2**63 - 1
+"""Positions are signed 64 bits on disk."""
+
 
 class ListDeliveries(msgspec.Struct, frozen=True):
     """*webhook* None: of all. The newest *limit*; with *before*, of those with smaller numbers."""
@@ -75,7 +78,8 @@ async def _list(office: Office, request: ListDeliveries) -> list[DeliveryListed]
     if request.webhook is not None and request.webhook not in office.directory.by_number:
         raise NotFoundError(f"there is no webhook {request.webhook}")
     await reach(office, office.writer.head)
-    wanted = Wanted(webhook=request.webhook, tenant=request.tenant, before_number=request.before, limit=request.limit)
+    before = None if request.before is None else min(request.before, NUMBER_MAX)
+    wanted = Wanted(webhook=request.webhook, tenant=request.tenant, before_number=before, limit=request.limit)
     loop = asyncio.get_running_loop()
     found = await loop.run_in_executor(office.reading, partial(page, office.views, office.reader, wanted))
     return [listed(entry) for entry in found]
@@ -87,6 +91,8 @@ async def _show(office: Office, request: ShowDelivery) -> DeliveryTold:
 
 def _told(office: Office, number: int) -> DeliveryTold:
     """Read from the ledger alone; blocks."""
+    if not 0 < number <= NUMBER_MAX:
+        raise NotFoundError(f"there is no delivery {number}")
     found = story(office.reader, number)
     return Teller(found, _versions(office, found), _secrets(office, found)).tell()
 

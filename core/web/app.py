@@ -39,7 +39,9 @@ TITLE = {
     403: "Forbidden",
     404: "Not found",
     409: "Conflict",
+    408: "Request timed out",
     413: "Request too large",
+    415: "Unsupported encoding",
     500: "Internal error",
     503: "Not now",
 }

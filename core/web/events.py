@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -11,17 +12,22 @@ from core.directory import Token
 from core.errors import InvalidInputError, NotAllowedError, OverloadedError, UnauthorizedError
 from core.incoming import Rejected, events_of
 from core.intake import Result
-from core.limits import INTAKE_BYTES_MAX, REQUEST_BYTES_MAX
+from core.limits import INTAKE_BYTES_MAX, READ_S, REQUEST_BYTES_MAX
 from core.office import Office
 
 _ENCODE = msgspec.json.Encoder().encode
 
 
 class _Room:
-    """How many bytes of requests are read, or wait for their commit."""
+    """How many bytes of requests have come, and wait for the rest of them or for their commit."""
 
     def __init__(self) -> None:
         self.bytes = 0
+
+    def take(self, count: int) -> None:
+        if self.bytes + count > INTAKE_BYTES_MAX:
+            raise OverloadedError("too many bytes are on their way in", limit="INTAKE_BYTES_MAX")
+        self.bytes += count
 
 
 def routes(office: Office) -> list[web.RouteDef]:
@@ -29,25 +35,38 @@ def routes(office: Office) -> list[web.RouteDef]:
 
     async def post(request: web.Request) -> web.Response:
         token = publisher(office, request)
-        declared = request.content_length
-        if declared is not None and declared > REQUEST_BYTES_MAX:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise web.HTTPUnsupportedMediaType(reason="send it as it is, without Content-Encoding")
+        if (request.content_length or 0) > REQUEST_BYTES_MAX:
             raise _too_large()
-        # A request that does not say its length is taken for the largest one.
-        expected = REQUEST_BYTES_MAX if declared is None else declared
-        if room.bytes + expected > INTAKE_BYTES_MAX:
-            raise OverloadedError("too many bytes wait for their commit", limit="INTAKE_BYTES_MAX")
-        room.bytes += expected
+        body = bytearray()
         try:
-            try:
-                body = await request.read()
-            except web.HTTPRequestEntityTooLarge:
-                raise _too_large() from None
-            results = await office.intake.accept(token.tenant, events_of(body, token.tenant), ("http", token.id.hex()))
+            await _read(request, body, room)
+            events = events_of(bytes(body), token.tenant)
+            results = await office.intake.accept(token.tenant, events, ("http", token.id.hex()))
         finally:
-            room.bytes -= expected
+            room.bytes -= len(body)
+            # An exception would keep it, with its traceback, until the collector comes by.
+            body.clear()
         return answer(results)
 
     return [web.post("/api/ledger/events", post)]
+
+
+async def _read(request: web.Request, body: bytearray, room: _Room) -> None:
+    """Read a request's body into *body*, taking room for what has come; within a limit of bytes and of time."""
+    try:
+        async with asyncio.timeout(READ_S):
+            while chunk := await request.content.readany():
+                if len(body) + len(chunk) > REQUEST_BYTES_MAX:
+                    raise _too_large()
+                room.take(len(chunk))
+                body += chunk
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(reason=f"the request did not come within {READ_S:g} s (READ_S)") from None
+    except (ConnectionError, web.RequestPayloadError):
+        # Whoever sent half of it has gone, or does not know its own length.
+        raise InvalidInputError("the request broke off") from None
 
 
 def publisher(office: Office, request: web.Request) -> Token:

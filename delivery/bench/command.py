@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from delivery.bench import measure, measure_http, measure_load
+from delivery.bench import measure, measure_http, measure_load, measure_memory
 from delivery.bench.measure_rebuild import rebuild_pace
 from delivery.bench.stage import Receiver
 from delivery.loop import run
@@ -33,7 +33,11 @@ from delivery.loop import run
     "--slow-backlog", default=10_000, show_default=True, type=click.IntRange(0), help="Due rows of each that hangs."
 )
 @click.option(
-    "--prefill", default=0, show_default=True, type=click.IntRange(0), help="Also run on a ledger with so many events."
+    "--prefill",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Also measure growth: a ledger with so many events, memory at a tenth, a backlog of half.",
 )
 @click.option("--dir", "directory", type=click.Path(path_type=Path), help="Where ledgers are made; a temporary place.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -83,6 +87,10 @@ async def _measure(place: Path, webhooks: int, events: int, percent: int, backlo
         if past:
             _say("on a ledger with a past")
             figures |= await measure_load.growth(receiver, place / "g", webhooks, events, past)
+            _say("memory and restart")
+            figures |= await measure_memory.memory(receiver, place / "m", webhooks, past // 40, past // 10)
+            figures |= await measure_memory.backlog(receiver, place / "p", webhooks, past // 2)
+            figures |= await measure_memory.restart(receiver, place / "r", webhooks, past, past // 200)
     finally:
         await receiver.stop()
     return figures

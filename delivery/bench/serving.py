@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -20,15 +20,16 @@ PORT = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 class Serving:
     """A running `serve` on a data directory, and a token to publish with."""
 
-    def __init__(self, data: Path, args: Sequence[str] = ()) -> None:
-        self._data, self._args = data, args
+    def __init__(self, data: Path, *, token: str = "") -> None:
+        self._data = data
         self._process: asyncio.subprocess.Process | None = None
         self._output: asyncio.Task[None] | None = None
         self.port = 0
-        self.token = ""
+        self.token = token
 
     async def __aenter__(self) -> Serving:
-        self.token = json.loads(await command(self._data, "token", "create", "--role", "portal", "--json"))["token"]
+        if not self.token:
+            self.token = json.loads(await command(self._data, "token", "create", "--role", "portal", "--json"))["token"]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -40,7 +41,6 @@ class Serving:
             "0",
             "--allow-target",
             "127.0.0.0/8",
-            *self._args,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -76,13 +76,19 @@ class Serving:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
             try:
                 await asyncio.wait_for(self._process.wait(), STOP_S)
             except TimeoutError:
                 self._process.kill()
         if self._output is not None:
             await self._output
+
+    def kill(self) -> None:
+        """SIGKILL: what it would have waited for is not waited for."""
+        assert self._process is not None
+        self._process.kill()
 
     def cpu_s(self) -> float:
         """CPU seconds it has used, all threads."""

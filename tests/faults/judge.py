@@ -82,6 +82,8 @@ def judge(world: Judged) -> dict[str, int]:
     for id, deliveries in world.acknowledged.items():
         assert per_event[received_events[id]] == deliveries, id
     assert all(count == 1 for count in ends.values()), "a delivery has two ends"
+    late = [recorded for recorded in world.ledger.events if isinstance(recorded.event, LateAttempt)]
+    assert not late, f"one process made {len(late)} attempts twice, as {late[0].stream.hex()}"
     _judge_due(world, created, ends, last)
     requests = world.received()
     delivered = {id for id, event in last.items() if isinstance(event, Delivered)}
@@ -109,7 +111,8 @@ def _judge_due(world: Judged, created: dict, ends: dict, last: dict) -> None:
     assert set(due) == set(open_ones)
     for stream, recorded in open_ones.items():
         failed = last.get(stream)
-        expected = (recorded.event.at, 1) if failed is None else (failed.next, failed.attempt.number + 1)
+        attempts = 0 if failed is None else failed.attempt.number
+        expected = (recorded.event.at if failed is None else failed.next, attempts + 1, attempts + 1)
         assert due[stream] == expected
 
 

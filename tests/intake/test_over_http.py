@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import io
 import json
 import tracemalloc
@@ -144,8 +145,50 @@ def _memory():
     return tracemalloc.get_traced_memory()[0]
 
 
+async def raw(client, declared, sent):
+    """A connection that has sent so much of a request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    token = client.session.headers["Authorization"]
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {declared}\r\n\r\n"
+    writer.write(head.encode() + sent)
+    await writer.drain()
+    return reader, writer
+
+
+async def test_uploads_that_stall_take_room_only_for_what_came(client, monkeypatch):
+    """Senders that announce much and send little stop nobody, and are answered 408 in the end."""
+    monkeypatch.setattr(events, "READ_S", 0.3)
+    stalled = [await raw(client, REQUEST_BYTES_MAX, b"[") for _ in range(12)]
+    assert (await client.post(PATH, json=event("meanwhile"))).status == 200
+    for reader, writer in stalled:
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 10)
+        assert answer.startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
+async def test_uploads_that_break_off_leave_nothing(client, office, caplog):
+    """Senders who go away in the middle leave no memory behind, and no traceback."""
+    tracemalloc.start()
+    before = _memory()
+    for _ in range(20):
+        _, writer = await raw(client, 2 * 2**20, b"[" + b" " * 2**20)
+        writer.transport.abort()
+    assert (await client.post(PATH, json=event("after"))).status == 200
+    after = _memory()
+    tracemalloc.stop()
+    assert after - before < 2 * 2**20
+    assert "failed" not in caplog.text
+
+
+async def test_packed_requests_are_refused(client):
+    """What is packed may unpack to anything: it is 415, whether it is what it says or not."""
+    for body in (gzip.compress(b"[]"), b"[]"):
+        answer = await client.post(PATH, data=body, headers={"Content-Encoding": "gzip"})
+        assert answer.status in (400, 415)
+
+
 async def test_bytes_that_wait_have_a_limit(client, office, monkeypatch):
-    """Bytes of requests under way are counted by what they say of themselves, before they are read."""
+    """Bytes of requests under way are counted as they come."""
     monkeypatch.setattr(events, "INTAKE_BYTES_MAX", 1_000)
     answer = await client.post(PATH, data=b"[" + b" " * 1_000 + b"]")
     told = await answer.json(content_type=None)

@@ -27,7 +27,7 @@ def load(*plugins):
 
 
 def kite(**fields):
-    return Trigger(**({"name": "kite.flown", "order": 100} | fields))
+    return Trigger(**({"name": "kite.torn", "order": 100} | fields))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ from hookledger import Reading, Trigger, hookimpl
 
 @hookimpl
 def register_triggers():
-    return [Trigger(name="kite.flown", order=15, bit=36)]
+    return [Trigger(name="kite.torn", order=15, bit=36)]
 
 @hookimpl
 def read_event(events):
@@ -71,10 +71,10 @@ def test_installed_plugins_are_found_with_their_versions(distribution):
     distribution("kites", "1.2", {"kites": "kites_of_test"}, {"kites_of_test": KITES})
     plugins = load_plugins()
     assert plugins.versions().items() >= {"users": "9.8.7", "rooms": "9.8.7", "files": "9.8.7", "kites": "1.2"}.items()
-    assert plugins.triggers["kite.flown"][1:] == ("kites", "1.2")
+    assert plugins.triggers["kite.torn"][1:] == ("kites", "1.2")
     assert plugins.triggers["file.created"][1:] == ("files", "9.8.7")
     names = list(plugins.triggers)
-    assert names.index("user.deleted") < names.index("kite.flown") < names.index("group.created")
+    assert names.index("user.deleted") < names.index("kite.torn") < names.index("group.created")
 
 
 def test_only_those_named_are_loaded(distribution):
@@ -130,19 +130,19 @@ def test_an_object_may_be_a_plugin(nobody, a_portal_event):
             return [Reading(payload={"id": event.id}, target_type="kite") for event in events]
 
     plugins = load(Kites())
-    assert plugins.read([a_portal_event("kite.flown")], nobody)[0].payload == {"id": "e1"}
+    assert plugins.read([a_portal_event("kite.torn")], nobody)[0].payload == {"id": "e1"}
 
 
 def test_the_catalogue_is_sorted():
     """By order, then by name, whoever registered them first."""
-    plugins = load(a_plugin(kite(name="kite.lost", order=5), kite(name="kite.flown")), a_plugin(kite(name="a.b")))
-    assert list(plugins.triggers) == ["kite.lost", "a.b", "kite.flown"]
+    plugins = load(a_plugin(kite(name="kite.lost", order=5), kite(name="kite.torn")), a_plugin(kite(name="a.b")))
+    assert list(plugins.triggers) == ["kite.lost", "a.b", "kite.torn"]
 
 
 @pytest.mark.parametrize("bit", [None, 36, 62])
 def test_free_bits_may_be_claimed(bit):
     """Third parties have the bits 36 to 62, or none."""
-    assert load(a_plugin(kite(bit=bit))).triggers["kite.flown"].trigger.bit == bit
+    assert load(a_plugin(kite(bit=bit))).triggers["kite.torn"].trigger.bit == bit
 
 
 def test_anybody_may_register_docspaces_triggers():
@@ -155,7 +155,7 @@ def test_anybody_may_register_docspaces_triggers():
     [
         ({"name": "kite"}, "has a name that is not noun.verb"),
         ({"name": "Kite.flown"}, "has a name that is not noun.verb"),
-        ({"name": "kite.flown\n"}, "has a name that is not noun.verb"),
+        ({"name": "kite.torn\n"}, "has a name that is not noun.verb"),
         ({"name": "*"}, "has a name that is not noun.verb"),
         ({"name": "kite.f-l"}, "has a name that is not noun.verb"),
         ({"name": None}, "has a name that is not noun.verb"),
@@ -180,12 +180,12 @@ def test_a_trigger_that_cannot_be_is_refused(fields, fault):
 
 def test_names_and_bits_are_taken_once():
     """A second plugin cannot take what a first has; nor can a plugin take its own twice."""
-    with pytest.raises(PluginError, match=r"'plugin2': trigger 'kite\.flown' is registered by 'plugin1' too"):
+    with pytest.raises(PluginError, match=r"'plugin2': trigger 'kite\.torn' is registered by 'plugin1' too"):
         load(a_plugin(kite()), a_plugin(kite()))
-    with pytest.raises(PluginError, match=r"'plugin1': trigger 'kite\.flown' is registered by 'plugin1' too"):
+    with pytest.raises(PluginError, match=r"'plugin1': trigger 'kite\.torn' is registered by 'plugin1' too"):
         load(a_plugin(kite(), kite()))
     lost = kite(name="kite.lost", bit=40)
-    with pytest.raises(PluginError, match=r"'plugin2': .* claims bit 40 of 'kite.flown' \(plugin 'plugin1'\)"):
+    with pytest.raises(PluginError, match=r"'plugin2': .* claims bit 40 of 'kite.torn' \(plugin 'plugin1'\)"):
         load(a_plugin(kite(bit=40)), a_plugin(lost))
 
 
@@ -208,7 +208,7 @@ def nothing():
         (a_plugin(kite(), read_event=lambda usr: []), "usr"),
         (a_plugin(register_triggers=lambda: [kite()]), "registers triggers and has no read_event"),
         (a_plugin(register_triggers=lambda: None, read_event=nothing), "register_triggers failed: TypeError"),
-        (a_plugin("kite.flown"), "registers str, not a Trigger"),
+        (a_plugin("kite.torn"), "registers str, not a Trigger"),
         (a_plugin(kite(), read_event=asynchronous), "read_event is asynchronous or a generator"),
         (a_plugin(kite(), read_event=generator), "read_event is asynchronous or a generator"),
         (a_plugin(), "implements no hook"),

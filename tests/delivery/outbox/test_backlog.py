@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from delivery.refill import READING_ROWS_MAX, ROWS_MAX
 from delivery.sender import Unreached
 from tests.delivery.outbox.backlog import append_backlog
 from tests.delivery.outbox.jobs import let_run
@@ -51,6 +52,25 @@ async def test_many_hanging_webhooks_leave_room_for_one_that_stumbled(turned, mo
     await turned.wait(6)
     assert [request.attempt for request in turned.to("stumbled")] == [1, 2]
     assert turned.service.dispatch.lanes[stumbled].window.size > 1
+
+
+async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned, monkeypatch):
+    """However many webhooks have large rows due at once, the rows in memory pass their limit by one reading at most."""
+    bytes_max, row_bytes, many = 100_000, 1_000, 64
+    monkeypatch.setattr("delivery.dispatch.READY_BYTES_MAX", bytes_max)
+    numbers = [await turned.webhook(f"many-{n}", "file.created") for n in range(many)]
+    await turned.stop()
+    payload = b'{"title":"' + b"x" * row_bytes + b'"}'
+    append_backlog(turned.data, numbers, 60, turned.clock.now_ms(), payload)
+    turned.clock.turn_to(turned.clock.now_ms() + 1_000)
+    turned.reply = lambda request: None
+    await turned.begin()
+    turned.clock.turn_to(turned.clock.now_ms() + 300)
+    most = 0
+    while turned.service.dispatch.young < 128:
+        await turned.once()
+        most = max(most, turned.service.dispatch._ready_bytes)
+    assert bytes_max <= most <= bytes_max + (READING_ROWS_MAX + ROWS_MAX + many) * len(payload)
 
 
 async def test_a_restart_with_10_000_pending_starts_handing_out(turned):

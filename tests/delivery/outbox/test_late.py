@@ -6,6 +6,7 @@ from core.ledger.unit import Entry, Unit
 from core.model.delivery import AttemptFailed, Delivered, LateAttempt
 from delivery.sender import Answered
 from tests.delivery.outbox.stage import OK, Stage
+from tests.delivery.outbox.turned import BAD, GOOD, Turned
 
 
 async def test_a_late_attempt_stands_in_nobodys_way(stage: Stage) -> None:
@@ -36,3 +37,27 @@ async def _late(stage: Stage, number: int) -> None:
     event = LateAttempt("1", stage.clock.now_ms(), created.event.webhook, number, attempt)
     (answer,) = await office.writer.append([Unit([Entry(created.stream, len(stream) + 1, event)])])
     assert type(answer) is int
+
+
+async def test_an_outcome_that_a_late_attempt_got_ahead_of_is_recorded_as_itself(turned: Turned) -> None:
+    """Its attempt's number is free and the delivery has not ended: the outcome counts, and the delivery goes on."""
+    number = await turned.webhook("late")
+    turned.reply = lambda _request: None
+    delivery = await turned.event("first")
+    await turned.still()
+    turned.requests[0].answer(BAD)
+    await turned.wait(6)
+    office = turned.service.office
+    stream = office.reader.at([delivery])[delivery].stream
+    turned.jobs["ledger"].is_stopped = True
+    event = LateAttempt("1", turned.clock.now_ms(), number, delivery, turned.story(delivery)[0].attempt)
+    turned.start(office.writer.append([Unit([Entry(stream, 3, event)])]))
+    turned.requests[1].answer(BAD)
+    await turned.still()
+    turned.jobs.free()
+    turned.reply = lambda _request: GOOD
+    await turned.wait(120)
+    assert [type(event) for event in turned.story(delivery)] == [AttemptFailed, LateAttempt, AttemptFailed, Delivered]
+    assert [request.attempt for request in turned.requests] == [1, 2, 3]
+    dispatch = turned.service.dispatch
+    assert (turned.service.outbox.rows, dispatch.unrecorded, dispatch.lanes[number].marked) == ({}, 0, 0)

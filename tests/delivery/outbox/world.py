@@ -27,6 +27,7 @@ SIZES: dict[str, list[int]] = {
     "delivery.dispatch.UNRECORDED_MAX": [1, 3, 2_048],
     "delivery.refill.ROWS_MAX": [1, 2, 3, 128],
     "delivery.refill.LANES_MAX": [1, 2, 64],
+    "delivery.refill.READING_ROWS_MAX": [1, 3, 256],
     "delivery.reactions.CANCEL_CHUNK": [1, 2, 500],
     "core.ledger.follow.FOLD_EVENTS_MAX": [1, 5, 20_000],
     "core.ledger.follow.READ_EVENTS_MAX": [1, 3, 2_000],
