@@ -69,6 +69,10 @@ class Tenant:
             return tuple(found.values())
         return sorted(found.values(), key=NUMBER)
 
+    def widest(self) -> int:
+        """How many deliveries one event of this tenant may come to, those of targets apart."""
+        return len(self._everything) + max(map(len, self._by_trigger.values()), default=0)
+
     def put(self, old: Webhook | None, new: Webhook) -> None:
         """Replace a webhook's old form by its new one in the indexes."""
         if old is not None and old.enabled:

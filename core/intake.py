@@ -17,7 +17,7 @@ from core.incoming import Checked, Rejected
 from core.ledger.read import Reader
 from core.ledger.unit import Answer, Duplicate
 from core.ledger.writer import Writer
-from core.limits import INTAKE_EVENTS_MAX
+from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX
 from core.model.portal_event import Received
 from core.plugins import Plugins
 from core.trigger import PortalEvent, Unreadable
@@ -38,6 +38,8 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 Result = Accepted | Rejected
+Todo = list[tuple[int, Checked]]
+"""Events with their places in the request."""
 
 
 class Intake:
@@ -94,12 +96,16 @@ class Intake:
         results: list[Result | None] = [event if isinstance(event, Rejected) else None for event in events]
         todo = [(index, event) for index, event in enumerate(events) if isinstance(event, Checked)]
         duplicates: list[tuple[int, int]] = []
-        for _ in range(MATCH_ROUNDS_MAX):
-            if not todo:
-                break
+        refusals = 0
+        while todo:
+            if refusals >= MATCH_ROUNDS_MAX:
+                raise OverloadedError(
+                    "the directory changes faster than events can be matched", limit="MATCH_ROUNDS_MAX"
+                )
             while self._held:
                 await self._released.wait()
-            matched = self._match(tenant, todo, source, results)
+            some, rest = self._at_once(tenant, todo)
+            matched = self._match(tenant, some, source, results)
             answers = await self._append(matched) if matched else []
             again = set()
             for unit, answer in zip(matched, answers, strict=True):
@@ -109,12 +115,16 @@ class Intake:
                     duplicates.append((unit.index, answer.position))
                 else:
                     again.add(unit.index)
-            todo = [(index, event) for index, event in todo if index in again]
-        if todo:
-            raise OverloadedError("the directory changes faster than events can be matched", limit="MATCH_ROUNDS_MAX")
+            refusals += bool(again)
+            todo = [(index, event) for index, event in some if index in again] + rest
         if duplicates:
             await self._recall(duplicates, results)
         return [result for result in results if result is not None]
+
+    def _at_once(self, tenant: str, todo: Todo) -> tuple[Todo, Todo]:
+        """As many of *todo* as may come to one commit's worth of recorded events, and the others."""
+        count = max(COMMIT_EVENTS_MAX // (2 + self._directory.tenant(tenant).widest()), 1)
+        return (todo, []) if count >= len(todo) else (todo[:count], todo[count:])
 
     async def _append(self, matched: list[Composed]) -> list[Answer]:
         answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()

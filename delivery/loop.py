@@ -1,9 +1,11 @@
-"""The event loop of every process of ours: uvloop where it exists, asyncio's own where not; and its collector."""
+"""The event loop of every process of ours, uvloop where it exists; and what such a process asks of its machine."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import resource
 import sys
 from collections.abc import Coroutine
 from importlib.util import find_spec
@@ -17,9 +19,21 @@ here is in a cycle; with Python's own numbers the collector took a tenth of the 
 (docs/performance.md)."""
 
 
+LOOKUPS = "128"
+"""Threads in which uvloop looks names up: with its own four, two names whose servers are silent stop all others."""
+
+OPEN_FILES_MAX = 65_536
+"""Connections are files; as many as the system lets us have, up to this."""
+
+
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run *main* to its end."""
     gc.set_threshold(*COLLECT_AFTER)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    os.environ.setdefault("UV_THREADPOOL_SIZE", LOOKUPS)
     if find_spec("uvloop") is None or sys.implementation.name != "cpython":
         return asyncio.run(main)
     import uvloop  # noqa: PLC0415 -- it is not there on every system

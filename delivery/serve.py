@@ -38,6 +38,8 @@ log = logging.getLogger("hookledger.serve")
 def serve(data: Path, host: str, port: int, allow: tuple[Network, ...]) -> None:
     """Take portal events in and deliver them, until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # It logs a traceback for whatever a stranger sends that is not HTTP.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     run(_serve(data, host, port, allow))
 
 

@@ -29,6 +29,9 @@ from delivery.schedule import SCHEDULE_S
 from delivery.sender import Sender, parse_url
 from delivery.worker import Workers
 
+FILES_KEPT = 256
+"""Open files that requests which hang never get."""
+
 STOP_S = 35.0
 """How long a stopping service waits for requests under way; a little longer than any may last."""
 
@@ -79,9 +82,7 @@ class Service:
             commit_units_max=commit_units_max,
         )
         self.broker = InProcessBroker()
-        self.dispatch = Dispatch(
-            office.directory, self.broker, office.clock, office.alarms, old_max=_open_files_max() // 2
-        )
+        self.dispatch = Dispatch(office.directory, self.broker, office.clock, office.alarms, old_max=_old_max())
         self.outbox = Outbox(office.directory, self.dispatch)
         self.follower: Follower = office.follow(self.outbox)
         self.refill = Refill(office, self.outbox, self.dispatch)
@@ -135,6 +136,7 @@ class Service:
         await self.office.close()
 
 
-def _open_files_max() -> int:
+def _old_max() -> int:
+    """Half of the files we may open, less what ledger, views and clients need."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1_024 if soft == resource.RLIM_INFINITY else soft
+    return (1_024 if soft == resource.RLIM_INFINITY else max(soft - FILES_KEPT, 2)) // 2

@@ -102,10 +102,8 @@ def judge(world: Judged) -> dict[str, int]:
 def _judge_due(world: Judged, created: dict, ends: dict, last: dict) -> None:
     """Whatever has not ended stands in the outbox, with the time its last attempt, or its creation, gave it."""
     views = sqlite3.connect(world.data / "views.sqlite")
-    due = {
-        delivery: (at, attempt)
-        for delivery, at, attempt in views.execute("SELECT delivery, due, attempt FROM outbox_1")
-    }
+    rows = views.execute("SELECT delivery, due, attempt, version FROM outbox_1")
+    due = {delivery: (at, attempt, version) for delivery, at, attempt, version in rows}
     views.close()
     open_ones = {stream: recorded for stream, recorded in created.items() if not ends[stream]}
     assert set(due) == set(open_ones)
@@ -113,7 +111,7 @@ def _judge_due(world: Judged, created: dict, ends: dict, last: dict) -> None:
         failed = last.get(stream)
         attempts = 0 if failed is None else failed.attempt.number
         expected = (recorded.event.at if failed is None else failed.next, attempts + 1, attempts + 1)
-        assert due[stream] == expected
+        assert due[stream] == expected, (stream.hex(), due[stream], expected, failed)
 
 
 def _judge_twice(world: Judged, requests: list[tuple[str, str, int]]) -> int:

@@ -99,6 +99,19 @@ async def test_a_large_request_of_unknown_length_is_refused(client):
     assert answer.status == 413
 
 
+async def test_a_wide_fanout_goes_in_several_commits(client, office, monkeypatch):
+    """What comes to more than a commit's worth of recorded events is recorded in parts, in the order sent."""
+    monkeypatch.setattr("core.intake.COMMIT_EVENTS_MAX", 50)
+    for number in range(10):
+        await office.webhooks.create(tenant="1", name=f"w{number}", url="https://receiver.example/", by=None)
+    before = len(office.recorder.rows("SELECT 1 FROM commits"))
+    told = await (await client.post(PATH, json=[event(str(number)) for number in range(20)])).json()
+    assert [entry["deliveries"] for entry in told["events"]] == [10] * 20
+    positions = [entry["position"] for entry in told["events"]]
+    assert positions == sorted(positions)
+    assert len(office.recorder.rows("SELECT 1 FROM commits")) - before == 5
+
+
 async def test_overload_is_503_and_memory_stays_flat(client, office, monkeypatch):
     """While the disk is busy requests are turned away with Retry-After, keep no memory, and none is lost later."""
     monkeypatch.setattr("core.intake.INTAKE_EVENTS_MAX", 200)
