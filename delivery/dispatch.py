@@ -211,12 +211,6 @@ class Dispatch:
             self.on_disabled(lane)
         self.hand_out()
 
-    def postponed(self, row: Row, until_ms: int) -> None:
-        """No request could be made, by no fault of the receiver: its webhook waits until then."""
-        lane = self.lanes[row.webhook]
-        lane.held_until = max(lane.held_until, until_ms)
-        self.returned(row)
-
     async def settled(self) -> None:
         """Wait until no request is under way."""
         while self._young or self.old:

@@ -147,7 +147,7 @@ class Workers:
         except OverloadedError as error:
             # Not the receiver's fault, and no attempt: the row waits until this machine may be able to.
             log.warning("a delivery of webhook %d waits: %s", webhook.number, error)
-            self._dispatch.postponed(row, started + AGAIN_MS)
+            self._dispatch.returned(row, holds_until=started + AGAIN_MS)
             return
         self._finish(row, webhook, outcome, started, self._clock.now_ms(), body)
 
