@@ -21,7 +21,7 @@ from core.ledger.unit import Claim
 
 log = logging.getLogger("hookledger.claims")
 
-YOUNG_MAX = 65_536
+YOUNG_MAX = 32_768
 """Claims kept in memory before they are written to the index."""
 
 TABLE = "CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID"
