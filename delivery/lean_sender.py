@@ -71,7 +71,7 @@ class LeanSender:
         answer = line.ask(request)
         try:
             outcome = await answer
-        except BaseException:
+        except BaseException:  # cancelled too: nobody waits for this answer any more
             line.withdraw(answer)
             raise
         if outcome is None:
@@ -95,7 +95,7 @@ class LeanSender:
         answer = line.ask(request)
         try:
             outcome = await answer
-        except BaseException:
+        except BaseException:  # cancelled too: nobody waits for this answer any more
             line.withdraw(answer)
             raise
         assert outcome is not None, "only a reused line can have been closed before"

@@ -81,7 +81,7 @@ class Appender:
                 judged.judge(units, thorough=True)
                 judged.insert()
             self._connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # whatever it was, no transaction may stay open
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             if not self._was_committed(judged.last):

@@ -203,7 +203,7 @@ class Follower:
                 self.fault = str(error)
                 log.error("%s; standing by", error)
                 return False
-            except Exception as error:
+            except Exception as error:  # a bug in a view must not lose its batch in silence
                 # Whatever it is, to write on would leave out this batch.
                 self.fault = f"{type(error).__name__}: {error}"
                 log.critical("the view %s cannot be followed", self.view.name, exc_info=True)
@@ -231,7 +231,7 @@ class Follower:
             self._views.move(self.view.name, previous, last)
             self.view.write(connection, batch)
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # whatever it was, no transaction may stay open
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise

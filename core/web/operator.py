@@ -85,7 +85,7 @@ def _bound(path: Path) -> socket.socket:
                 bound.bind(address)
             finally:
                 os.umask(before)
-    except BaseException:
+    except BaseException:  # whatever it was, the socket is not left half made
         bound.close()
         raise
     return bound
