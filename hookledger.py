@@ -45,7 +45,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     import click
 
-    from core.commands import commands as for_people
+    from core.commands.table import commands as for_people
     from core.errors import HookledgerError, InvalidInputError
     from delivery.commands import commands as for_receivers
     from delivery.serve import serve

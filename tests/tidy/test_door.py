@@ -39,7 +39,7 @@ def _run(monkeypatch, capsys):
         vars(module).update(attributes)
         monkeypatch.setitem(sys.modules, name, module)
 
-    a_module("core.commands", commands=[fail])
+    a_module("core.commands.table", commands=[fail])
     a_module("delivery.commands", commands=[click.Command("listen")])
     a_module("delivery.serve", serve=serve)
 

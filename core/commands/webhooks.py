@@ -1,66 +1,16 @@
-"""The commands for people: each says one operation, and prints its answer."""
+"""`hookledger webhooks`: who is told what."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
-import msgspec
-from rich.console import Console
 
-from core.limits import LIST_MAX
-from core.model.token import TOKEN_ROLES
-from core.operations import deliveries, tokens, webhooks
-from core.operations.operation import Operation
-from core.operator import Ledger, ask
+from core.commands.desk import Desk, print_json
+from core.operations import webhooks
 from core.options import CheckUrlAllowing, Network, allow_target_option, data_option, json_option
 from core.printing import print_facts, print_table
-from core.story_lines import print_story
-
-Request = TypeVar("Request")
-Response = TypeVar("Response")
-
-
-class Desk:
-    """Where commands ask: one data directory, and what may be called from it."""
-
-    def __init__(self, allowing: CheckUrlAllowing, data: Path, allow: tuple[Network, ...] = ()) -> None:
-        self._ledger = Ledger(data, os.environ, allowing(allow))
-
-    def ask(self, operation: Operation[Request, Response], request: Request) -> Response:
-        return asyncio.run(ask(self._ledger, operation, request))
-
-
-def print_json(answer: Any) -> None:
-    click.echo(msgspec.json.encode(answer))
-
-
-@click.group()
-def token() -> None:
-    """Who may publish, and who may ask."""
-
-
-@token.command("create")
-@click.option("--role", required=True, type=click.Choice(TOKEN_ROLES), help="portal: publishes, and does nothing else.")
-@click.option("--user", metavar="ID", help="The person it speaks for; all roles but portal need one.")
-@click.option("--tenant", default="1", show_default=True, metavar="ID")
-@data_option
-@json_option
-@click.pass_obj
-def create_token(
-    allowing: CheckUrlAllowing, role: str, user: str | None, tenant: str, data: Path, as_json: bool
-) -> None:
-    """Make a token. It is printed this once; only its hash is kept."""
-    made = Desk(allowing, data).ask(tokens.CREATE, tokens.CreateToken(role, user, tenant))
-    if as_json:
-        print_json(made)
-        return
-    click.echo(made.token)
-    click.echo(f"This is token {made.id}. It is not shown again.", err=True)
 
 
 @click.group("webhooks")
@@ -186,67 +136,3 @@ def _triggers(one: webhooks.WebhookShown) -> str:
 
 def _when(at: str, by: str | None) -> str:
     return at if by is None else f"{at} by {by}"
-
-
-@click.group("deliveries")
-def deliveries_group() -> None:
-    """What was sent, and how it went."""
-
-
-@deliveries_group.command("list")
-@click.option("--webhook", type=int, metavar="ID", help="Only to this webhook.")
-@click.option("--tenant", metavar="T", help="Only of this tenant.")
-@click.option("--before", type=int, metavar="ID", help="Only those with smaller numbers: the next page.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, LIST_MAX))
-@data_option
-@json_option
-@click.pass_obj
-def list_deliveries(
-    allowing: CheckUrlAllowing,
-    webhook: int | None,
-    tenant: str | None,
-    before: int | None,
-    limit: int,
-    data: Path,
-    as_json: bool,
-) -> None:
-    """Deliveries, newest first."""
-    asked = deliveries.ListDeliveries(webhook, tenant, before, limit)
-    found = Desk(allowing, data).ask(deliveries.LIST, asked)
-    if as_json:
-        print_json(found)
-        return
-    columns = ("id", "webhook", "trigger", "state", "attempts", "status", "created", "next attempt")
-    print_table(
-        columns,
-        [
-            (
-                str(one.id),
-                str(one.webhook),
-                one.trigger,
-                one.state,
-                str(one.attempts),
-                "" if one.status is None else str(one.status),
-                one.created_at,
-                one.next_at or "",
-            )
-            for one in found
-        ],
-    )
-
-
-@deliveries_group.command("show")
-@click.argument("id", type=int)
-@data_option
-@json_option
-@click.pass_obj
-def show_delivery(allowing: CheckUrlAllowing, id: int, data: Path, as_json: bool) -> None:
-    """The whole story of one delivery: its event, each request as it was sent, each answer, and the times between."""
-    told = Desk(allowing, data).ask(deliveries.SHOW, deliveries.ShowDelivery(id))
-    if as_json:
-        print_json(told)
-    else:
-        print_story(Console(highlight=False), told)
-
-
-commands: list[click.Command] = [token, webhooks_group, deliveries_group]
