@@ -6,14 +6,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve bench
+.PHONY: help demo test check reference serve bench
 
 help:
-	@echo 'make demo    from nothing to signed, verified deliveries, in under a minute'
-	@echo 'make test    every test'
-	@echo 'make check   format, lint, types, import contracts, spelling'
-	@echo 'make serve   the service on 127.0.0.1:8420; its data go to ./hookledger-data'
-	@echo 'make bench   how many deliveries a second this machine makes'
+	@echo 'make demo       from nothing to signed, verified deliveries, in under a minute'
+	@echo 'make test       every test'
+	@echo 'make check      format, lint, types, import contracts, spelling'
+	@echo 'make reference  docs/reference.md, from the code'
+	@echo 'make serve      the service on 127.0.0.1:8420; its data go to ./hookledger-data'
+	@echo 'make bench      how many deliveries a second this machine makes'
 
 demo: $(INSTALLED)
 	$(BIN)/hookledger demo
@@ -27,6 +28,9 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
+
+reference: $(INSTALLED)
+	$(BIN)/python -m tests.tidy.reference
 
 serve: $(INSTALLED)
 	$(BIN)/hookledger serve

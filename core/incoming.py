@@ -18,7 +18,9 @@ from core.trigger import ROLES, PortalEvent
 
 READER = re.compile(rf"(?:everyone|(?:user|group):.+|role:(?:{'|'.join(ROLES)}))\Z", re.DOTALL)
 TYPE_CHARS_MAX = 100
+"""The type of a portal event."""
 READERS_MAX = 1_000
+"""Readers of one portal event."""
 TIME_MS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 

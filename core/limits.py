@@ -10,7 +10,9 @@ REQUEST_BYTES_MAX = 8 * 1024 * 1024
 REQUEST_EVENTS_MAX = 1_000
 """Portal events in one request."""
 EVENT_ID_CHARS_MAX = 200
+"""The portal's id of an event."""
 TENANT_CHARS_MAX = 100
+"""The name of a tenant."""
 READ_S = 10.0
 """How long one request may take to come; then it is answered 408."""
 INTAKE_BYTES_MAX = 64 * 1024 * 1024
@@ -20,10 +22,15 @@ INTAKE_EVENTS_MAX = 20_000
 
 # Webhooks
 WEBHOOK_NAME_CHARS_MAX = 50
+"""The name of a webhook."""
 WEBHOOK_URL_CHARS_MAX = 2_048
+"""The URL of a webhook."""
 WEBHOOK_TARGET_CHARS_MAX = 255
+"""The id of the one entity a webhook is limited to."""
 WEBHOOK_TRIGGERS_MAX = 200
+"""Triggers of one webhook; one without any hears everything."""
 SECRET_CHARS_MIN = 8
+"""A secret that somebody chose."""
 SECRET_CHARS_MAX = 75
 """Longer than DocSpace's 50, so that a `whsec_` secret of 48 bytes fits."""
 
@@ -37,8 +44,9 @@ COMMIT_UNITS_MAX = 4_096
 COMMIT_EVENTS_MAX = 8_192
 """Recorded events in one commit; a single unit may be larger."""
 TAIL_EVENTS_MAX = 50_000
-TAIL_BYTES_MAX = 32 * 1024 * 1024
 """Newest recorded events kept in memory for followers that are a little behind."""
+TAIL_BYTES_MAX = 32 * 1024 * 1024
+"""Bytes of the same."""
 READ_EVENTS_MAX = 2_000
 """Recorded events read from disk at once."""
 
@@ -48,25 +56,29 @@ YOUNG_REQUESTS_MAX = 128
 SLOW_MS = 1_000
 """A request older than this is slow; it no longer counts among the young."""
 WINDOW_START = 4
+"""Requests of one webhook under way, as long as little is known of its receiver."""
 WINDOW_MAX = 64
-"""Requests of one webhook under way."""
+"""Requests of one webhook under way, however good its receiver is."""
 UNRECORDED_MAX = 2_048
 """Outcomes that wait for their commit; beyond it nothing is handed out."""
 READY_ROWS_MAX = 8_192
-READY_BYTES_MAX = 48 * 1024 * 1024
 """Due rows kept in memory, of all webhooks; the rest stays in the outbox on disk."""
+READY_BYTES_MAX = 48 * 1024 * 1024
+"""Bytes of the same."""
 CANCEL_CHUNK = 500
 """Deliveries cancelled in one unit."""
 CONNECT_S = 10.0
+"""One attempt: until it is connected."""
 TOTAL_S = 30.0
-"""One attempt: to connect, and from the first to the last byte."""
+"""One attempt: until the last byte of its answer."""
 ANSWER_BYTES_MAX = 64 * 1024
 """Kept of a receiver's answer; beyond it the connection is dropped."""
 ANSWER_WIRE_BYTES_MAX = 512 * 1024
 """Read of a receiver's answer in all, with headers and framing; beyond it the connection is dropped."""
 ANSWER_HEADERS_MAX = 64
+"""Headers kept of a receiver's answer."""
 ANSWER_HEADER_CHARS_MAX = 1_024
-"""Kept of a receiver's headers."""
+"""Kept of one such header's name, and of its value."""
 IDLE_S = 60.0
 """A connection to a receiver is kept for the next request."""
 IDLE_LINES_MAX = 256

@@ -22,6 +22,7 @@ from core.wire.signature import Signer
 from core.wire.verdict import Verdict, docspace_verdict, standard_verdict
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
+"""One request to `listen`."""
 GRACE_S = 2.0
 """For requests under way when it stops."""
 COUNTED_MAX = 100_000

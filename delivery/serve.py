@@ -24,7 +24,14 @@ log = logging.getLogger("hookledger.serve")
 
 @click.command()
 @data_option
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="HOOKLEDGER_HOST", show_envvar=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="HOOKLEDGER_HOST",
+    show_envvar=True,
+    help="The address to listen on.",
+)
 @click.option(
     "--port",
     default=8420,

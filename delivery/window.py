@@ -10,6 +10,7 @@ from __future__ import annotations
 from core.limits import WINDOW_MAX, WINDOW_START
 
 THRESHOLD_MIN = 2
+"""A window grows fast at least up to this, whatever it shrank from."""
 
 
 class Window:

@@ -24,7 +24,7 @@ def deliveries_group() -> None:
 @click.option("--webhook", type=int, metavar="ID", help="Only to this webhook.")
 @click.option("--tenant", metavar="T", help="Only of this tenant.")
 @click.option("--before", type=int, metavar="ID", help="Only those with smaller numbers: the next page.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, LIST_MAX))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, LIST_MAX), help="At most so many.")
 @data_option
 @json_option
 @click.pass_obj

@@ -20,7 +20,7 @@ def token() -> None:
 @token.command("create")
 @click.option("--role", required=True, type=click.Choice(TOKEN_ROLES), help="portal: publishes, and does nothing else.")
 @click.option("--user", metavar="ID", help="The person it speaks for; all roles but portal need one.")
-@click.option("--tenant", default="1", show_default=True, metavar="ID")
+@click.option("--tenant", default="1", show_default=True, metavar="ID", help="The portal it is for.")
 @data_option
 @json_option
 @click.pass_obj

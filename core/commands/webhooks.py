@@ -35,7 +35,7 @@ def _secret(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 @click.option("--trigger", "triggers", multiple=True, metavar="T", help="Several may be given; none: everything.")
 @click.option("--target", metavar="ID", help="Only what happens to this one entity.")
 @click.option("--owner", metavar="USER", help="Whose rights are its limit; nobody: it belongs to the portal itself.")
-@click.option("--tenant", default="1", show_default=True, metavar="T")
+@click.option("--tenant", default="1", show_default=True, metavar="T", help="The portal it belongs to.")
 @click.option("--secret", metavar="-", callback=_secret, help="A line of standard input; without it, we make one.")
 @click.option("--no-ssl", is_flag=True, help="Allow http, and any certificate.")
 @click.option("--disabled", is_flag=True, help="Create it without switching it on.")

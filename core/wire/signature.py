@@ -16,7 +16,9 @@ KEY_BYTES_MIN = 16
 """Of a `whsec_` secret. A shorter key can be guessed, and nobody types those: programs make them. 16 bytes, and not the
 24 that Standard Webhooks asks for, so that a secret in use elsewhere can be brought along."""
 GENERATED_BYTES_MIN = 24
+"""Of a secret we make: what Standard Webhooks asks for at least."""
 GENERATED_BYTES_MAX = 32
+"""Of a secret we make."""
 
 _BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))

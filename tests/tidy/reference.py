@@ -1,0 +1,157 @@
+"""docs/reference.md, made from the code: each command, flag, setting, error and limit, in the words it has there.
+
+`make reference` writes the page; a test compares it with what would be written now.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import core.errors
+import hookledger
+from core.errors import HookledgerError, InvalidInputError
+from core.web.app import STATUS
+from tests.tidy.tree import ROOT, Source, of_product
+
+PAGE = ROOT / "docs" / "reference.md"
+HEAD = """# Reference
+
+Every command, flag, setting, error and limit, made from the code by `make reference`. How to do things is told
+elsewhere: [README](../README.md), [portal events](portal-events.md), [architecture](architecture.md).
+"""
+LIMITS = Path("core/limits.py")
+BOUNDS = re.compile(r"[A-Z][A-Z0-9_]*_(?:MAX|MIN|S|MS)\Z")
+NOT_THE_SERVICE = ("delivery/bench/", "delivery/demo/")
+"""They have bounds of their own, which nobody meets."""
+
+
+def page() -> str:
+    parts = [HEAD, *commands(), *settings(), *errors(), *limits()]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def door() -> click.Group:
+    """The command with all commands in it, as `main` makes it."""
+    found: list[click.Group] = []
+
+    def main(self: click.Group, *_: object, **__: object) -> None:
+        found.append(self)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(click.Group, "main", main)
+        hookledger.main([])
+    return found[0]
+
+
+def tree(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
+    """A command and all below it, with the words one types."""
+    yield context.command_path, command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from tree(below, click.Context(below, info_name=name, parent=context))
+
+
+def all_commands() -> list[tuple[str, click.Command, click.Context]]:
+    group = door()
+    return [*tree(group, click.Context(group, info_name="hookledger"))]
+
+
+def commands() -> Iterator[str]:
+    yield "## Commands\n\nExit codes: 0 it is done, 1 it could not be done, 2 it was said wrongly.\n"
+    for path, command, context in all_commands():
+        if isinstance(command, click.Group) and context.parent is not None:
+            continue
+        yield f"### {path}\n"
+        words = " ".join(command.collect_usage_pieces(context))
+        yield f"    {path} {words}\n"
+        yield f"{_sentence(command.help or '')}\n"
+        rows = [row for parameter in command.get_params(context) if (row := _flag(parameter, context)) is not None]
+        yield from (f"- {row}" for row in rows)
+        if rows:
+            yield ""
+
+
+def _flag(parameter: click.Parameter, context: click.Context) -> str | None:
+    if isinstance(parameter, click.Option):
+        record = parameter.get_help_record(context)
+        if record is None or "--help" in parameter.opts:
+            return None
+        return f"`{record[0]}`: {record[1]}"
+    return None
+
+
+def settings() -> Iterator[str]:
+    yield "## Settings from the environment\n"
+    by_name: dict[str, set[str]] = {}
+    for path, command, context in all_commands():
+        for parameter in command.get_params(context):
+            if isinstance(parameter, click.Option) and parameter.envvar:
+                names = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar
+                for name in names:
+                    by_name.setdefault(f"`{name}` as `{parameter.opts[-1]}`", set()).add(path)
+    for name, paths in sorted(by_name.items()):
+        yield f"- {name}: {', '.join(sorted(paths))}"
+    yield ""
+
+
+def errors() -> Iterator[str]:
+    yield "## Errors\n\nOver HTTP they are problem details (RFC 9457); a command prints them as one line.\n"
+    yield "| Error | HTTP | Exit code | Meaning |\n|---|---|---|---|"
+    for kind in vars(core.errors).values():
+        if isinstance(kind, type) and issubclass(kind, HookledgerError):
+            code = 2 if issubclass(kind, InvalidInputError) else 1
+            yield f"| {kind.__name__} | {STATUS.get(kind, 500)} | {code} | {_sentence(kind.__doc__ or '')} |"
+    yield ""
+
+
+def limits() -> Iterator[str]:
+    yield "## Limits\n\nWhat is full says which of these it met.\n"
+    sources = {source.path: source for source in of_product()}
+    yield from _limits_of(sources[LIMITS], every=True)
+    for path, source in sources.items():
+        if path != LIMITS and not str(path).startswith(NOT_THE_SERVICE):
+            yield from _limits_of(source, every=False)
+
+
+def _limits_of(source: Source, *, every: bool) -> Iterator[str]:
+    rows = [
+        f"| {name} | {value} | {said} |"
+        for name, value, said in constants(source)
+        if every or (BOUNDS.match(name) is not None)
+    ]
+    if rows:
+        yield f"### {source.path}\n\n| Limit | Value | Meaning |\n|---|---|---|"
+        yield from rows
+        yield ""
+
+
+def constants(source: Source) -> Iterator[tuple[str, str, str]]:
+    """The public constants of a file, as they are written, with the docstring below each."""
+    body = source.tree.body
+    for node, after in zip(body, [*body[1:], None], strict=False):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name.isupper() and not name.startswith("_"):
+                said = after.value.value if _is_text(after) else ""
+                yield name, f"`{ast.unparse(node.value)}`", _sentence(said)
+
+
+def _is_text(node: ast.stmt | None) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _sentence(text: str) -> str:
+    words = " ".join(text.replace("\b", "").split()).replace("|", "\\|")
+    return words if not words or words.endswith((".", "!", "?", ":")) else f"{words}."
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
