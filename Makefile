@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reference serve bench
+.PHONY: help demo test check fuzz reference serve bench
 
 help:
 	@echo 'make demo       from nothing to signed, verified deliveries, in under a minute'
 	@echo 'make test       every test'
 	@echo 'make check      format, lint, types, import contracts, spelling'
+	@echo 'make fuzz       RUNS=1000000 inputs for each thing that reads what comes from outside'
 	@echo 'make reference  docs/reference.md, from the code'
 	@echo 'make serve      the service on 127.0.0.1:8420; its data go to ./hookledger-data'
 	@echo 'make bench      how many deliveries a second this machine makes'
@@ -28,6 +29,11 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
+
+RUNS ?= 1000000
+fuzz: $(INSTALLED)
+	@for target in $$($(BIN)/python -m tests.fuzz.run --list); do \
+	  $(BIN)/python -m tests.fuzz.run $$target --runs $(RUNS) --seed $$(od -An -N3 -tu4 /dev/urandom) || exit 1; done
 
 reference: $(INSTALLED)
 	$(BIN)/python -m tests.tidy.reference

@@ -18,13 +18,14 @@ JITTER = 0.1
 _SECONDS = re.compile(r"([+-]?)([0-9]+)(\.[0-9]*)?")
 _SECONDS_DIGITS_MAX = 15
 """More of them are as good as these, and Python refuses to read thousands."""
+_WEEKDAY = r"(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
 _DAY = r"(?P<day>[0-9]{1,2})"
 _MONTH = r"(?P<month>[a-z]{3})"
 _CLOCK = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _DATES = (
-    re.compile(rf"[a-z]+, *{_DAY} +{_MONTH} +(?P<year>[0-9]{{4}}) +{_CLOCK} +(?:GMT|UTC)", re.IGNORECASE),
-    re.compile(rf"[a-z]+, *{_DAY}-{_MONTH}-(?P<year>[0-9]{{2}}) +{_CLOCK} +(?:GMT|UTC)", re.IGNORECASE),
-    re.compile(rf"[a-z]+ +{_MONTH} +{_DAY} +{_CLOCK} +(?P<year>[0-9]{{4}})", re.IGNORECASE),
+    re.compile(rf"{_WEEKDAY}, *{_DAY} +{_MONTH} +(?P<year>[0-9]{{4}}) +{_CLOCK} +(?:GMT|UTC)", re.IGNORECASE),
+    re.compile(rf"{_WEEKDAY}, *{_DAY}-{_MONTH}-(?P<year>[0-9]{{2}}) +{_CLOCK} +(?:GMT|UTC)", re.IGNORECASE),
+    re.compile(rf"{_WEEKDAY} +{_MONTH} +{_DAY} +{_CLOCK} +(?P<year>[0-9]{{4}})", re.IGNORECASE),
 )
 """The three forms that a receiver of an HTTP-date must take (RFC 9110, 5.6.7)."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

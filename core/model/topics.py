@@ -38,6 +38,9 @@ TOPICS: dict[str, type[Event]] = {
 }
 """Every current topic, and the class it is read as."""
 
+_NOT_SUCH_A_STATE = (msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError, RecursionError)
+"""What reading bytes that we did not write may raise, upcasters included."""
+
 Upcaster = Callable[[list[Any]], list[Any]]
 UPCASTERS: dict[str, tuple[str, Upcaster]] = {}
 """Old topic → (the next version's topic, how its array becomes the next one's). Chains are followed."""
@@ -85,10 +88,14 @@ class Codec:
         return self._topics[type(event)], self._encode(event)
 
     def decode(self, topic: str, state: bytes) -> Event:
-        """The event as today's class; LedgerError when its topic is unknown."""
+        """The event as today's class; LedgerError when its topic is unknown, or its state is not one of that topic."""
         decode = self._decoders.get(topic)
-        if decode is not None:
-            return decode(state)
+        try:
+            return self._upcast(topic, state) if decode is None else decode(state)
+        except _NOT_SUCH_A_STATE as error:
+            raise LedgerError(f"the ledger is damaged: a state of {topic!r} cannot be read ({error})") from None
+
+    def _upcast(self, topic: str, state: bytes) -> Event:
         if topic not in self._upcasters:
             raise LedgerError(
                 f"the ledger holds an event {topic!r} that this version does not know: start the version that wrote it"

@@ -103,3 +103,18 @@ def test_every_event_that_moves_a_directory_is_kept_apart():
     assert nouns == {"Webhook", "Person", "Group"}
     assert type(set_group()) in topics.LANDMARKS
     assert type(neutral().event) not in topics.LANDMARKS
+
+
+def test_a_damaged_state_says_so():
+    """A state that is not one of its topic is named in one line, whether it is read as it is or upcast first."""
+    codec = Codec(TOPICS | {"Kite.Painted/3": PaintedInFull}, TO_SECOND | TO_THIRD)
+    for topic, state in (
+        ("Person.Removed/1", b"\x93\xa11\x05"),
+        ("Person.Removed/1", msgspec.msgpack.encode(["1", "late", "p", 5, None])),
+        ("Kite.Painted/1", msgspec.msgpack.encode(["1", 5])),
+        ("Kite.Painted/1", msgspec.msgpack.encode(["1", 5, "plaid"])),
+        ("Kite.Painted/2", msgspec.msgpack.encode(7)),
+    ):
+        with pytest.raises(LedgerError, match=f"a state of '{topic}' cannot be read") as refused:
+            codec.decode(topic, state)
+        assert "\n" not in str(refused.value)
