@@ -63,9 +63,9 @@ def judged(wait_ms: int, asked: str, date: str) -> None:
         return
     if ANCIENT.search(asked + date):
         return
-    untils, froms = moments(asked), moments(date) | {NOW_MS / 1000}
-    assert untils, asked
-    apart = {abs(max(0.0, until_s - from_s) - wait_ms / 1000) for until_s in untils for from_s in froms}
+    ends, starts = moments(asked), moments(date) | {NOW_MS / 1000}
+    assert ends, asked
+    apart = {abs(max(0.0, end_s - start_s) - wait_ms / 1000) for end_s in ends for start_s in starts}
     assert 0.0 in apart or (short_year(asked + date) and any(centuries(gap_s) for gap_s in apart)), (asked, date, apart)
 
 
