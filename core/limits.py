@@ -87,6 +87,8 @@ RETRY_AFTER_MS_MAX = 24 * 3600 * 1000
 """A receiver may hold us back for a day at most; more is recorded as capped."""
 FAILING_MS_MAX = 3 * 24 * 3600 * 1000
 """A webhook that only fails for longer is disabled at the next delivery that ends failed."""
+STOP_S = 35.0
+"""How long a stopping service waits for requests under way; a little longer than any may last."""
 
 # Views
 FOLD_MS = 250

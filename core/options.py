@@ -1,26 +1,42 @@
-"""What several commands have in common: which ledger, how to print, which networks may be called."""
+"""What several commands have in common: the settings as flags, which ledger, how to print, how we were called."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from core.settings import (
+    FILE,
+    FILE_VARIABLE,
+    Folder,
+    Network,
+    Networks,
+    Seconds,
+    Setting,
+    Settings,
+    Whole,
+    Word,
+    read_file,
+    table,
+)
 from core.webhooks import CheckUrl
 
-Network = IPv4Network | IPv6Network
 CheckUrlAllowing = Callable[[Sequence[Network]], CheckUrl]
 """Makes the check of webhooks' URLs, for targets that are allowed although they are private. Who carries knows it."""
 
-DATA = "./hookledger-data"
 PROGRAM = "hookledger"
+FILE_READ = f"{__name__}.file"
+"""Under which a click context keeps the path of the file it read settings from; None: there was none."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,6 +51,101 @@ def as_typed() -> str:
     return shlex.quote(str(program.absolute()) if beside.startswith(os.pardir) else beside)
 
 
+def data_option(command: Command) -> Command:
+    """`--data DIR`, and `--config FILE` that may say it."""
+    return setting_option("data")(config_option(command))
+
+
+def json_option(command: Command) -> Command:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")(command)
+
+
+def setting_option(name: str, explained: str | None = None) -> Callable[[Command], Command]:
+    """The flag of one setting, with its variable and its default; `--config` must be there too, for its file."""
+    setting = table()[name]
+    is_several, is_folder = isinstance(setting.kind, Networks), isinstance(setting.kind, Folder)
+    return click.option(
+        setting.flag,
+        name,
+        cls=_SettingOption,
+        type=_type(setting),
+        multiple=is_several,
+        default=None if is_several else f"./{setting.default}" if is_folder else setting.default,
+        show_default=not is_several,
+        envvar=setting.variable,
+        show_envvar=True,
+        metavar="DIR" if is_folder else None,
+        help=explained or setting.help,
+    )
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of all settings; the command is given them as `settings`."""
+    rows = table()
+
+    @functools.wraps(command)
+    def gathered(*args: Any, **said: Any) -> Any:
+        return command(*args, settings=Settings(**{name: said.pop(name) for name in rows}), **said)
+
+    decorated = config_option(gathered)
+    for name in reversed(rows):
+        decorated = setting_option(name)(decorated)
+    return decorated
+
+
+def config_option(command: Command) -> Command:
+    """`--config FILE`: where settings stand that neither a flag nor the environment says."""
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=_read,
+        expose_value=False,
+        # Before the settings, which ask the context for what it read.
+        is_eager=True,
+        envvar=FILE_VARIABLE,
+        show_envvar=True,
+        metavar="FILE",
+        help=f"The file with settings; without it {FILE}, if that is there.",
+    )(command)
+
+
+def sources(context: click.Context) -> dict[str, str]:
+    """Where each setting of a command came from: `flag`, `environment`, `file` or `default`."""
+    words = {
+        ParameterSource.COMMANDLINE: "flag",
+        ParameterSource.ENVIRONMENT: "environment",
+        ParameterSource.DEFAULT_MAP: "file",
+    }
+    found = {name: context.get_parameter_source(name) for name in _names(context)}
+    return {name: "default" if source is None else words.get(source, "default") for name, source in found.items()}
+
+
+def file_read(context: click.Context) -> Path | None:
+    """The file that settings were read from."""
+    path: Path | None = context.meta.get(FILE_READ)
+    return path
+
+
+class _SettingOption(click.Option):
+    """A flag that may also stand in the file."""
+
+
+def _names(context: click.Context) -> list[str]:
+    return [option.name for option in context.command.params if isinstance(option, _SettingOption) and option.name]
+
+
+def _read(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if context.resilient_parsing:
+        return
+    if path is None and not Path(FILE).exists():
+        return
+    path = path or Path(FILE)
+    found = read_file(path)
+    context.meta[FILE_READ] = path
+    context.default_map = {name: found[name] for name in _names(context) if name in found}
+
+
 class _NetworkType(click.ParamType[Network]):
     name = "CIDR"
 
@@ -45,34 +156,17 @@ class _NetworkType(click.ParamType[Network]):
             self.fail(f"{error}; write it like 192.168.1.0/24 or fd00::/8", param, ctx)
 
 
-def data_option(command: Command) -> Command:
-    """`--data DIR`."""
-    return click.option(
-        "--data",
-        type=click.Path(file_okay=False, path_type=Path),
-        envvar="HOOKLEDGER_DATA",
-        default=DATA,
-        show_default=True,
-        show_envvar=True,
-        metavar="DIR",
-        help="The data directory.",
-    )(command)
-
-
-def json_option(command: Command) -> Command:
-    """`--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")(command)
-
-
-def allow_target_option(explained: str) -> Callable[[Command], Command]:
-    """`--allow-target CIDR`, as often as needed."""
-    return click.option(
-        "--allow-target",
-        "allow",
-        type=_NetworkType(),
-        multiple=True,
-        envvar="HOOKLEDGER_ALLOW_TARGET",
-        show_envvar=True,
-        metavar="CIDR",
-        help=explained,
-    )
+def _type(setting: Setting) -> click.ParamType[Any]:
+    match setting.kind:
+        case Whole(least, most):
+            return click.IntRange(least, most)
+        case Seconds(most):
+            return click.FloatRange(0, most)
+        case Word(words):
+            return click.Choice(list(words))
+        case Networks():
+            return _NetworkType()
+        case Folder():
+            return click.Path(file_okay=False, path_type=Path)
+        case _:
+            return click.STRING

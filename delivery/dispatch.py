@@ -34,12 +34,13 @@ class Dispatch:
         *,
         old_max: int,
         young_max: int = YOUNG_REQUESTS_MAX,
+        ready_bytes_max: int = READY_BYTES_MAX,
     ) -> None:
         self._directory = directory
         self._broker = broker
         self._clock = clock
         self._alarms = alarms
-        self._young_max, self._old_max = young_max, old_max
+        self._young_max, self._old_max, self._ready_bytes_max = young_max, old_max, ready_bytes_max
         self.lanes: dict[int, Lane] = {}
         self._turn: deque[Lane] = deque()
         self._parked: list[Lane] = []
@@ -107,7 +108,7 @@ class Dispatch:
         row.is_ready = False
         self._ready_rows -= 1
         self._ready_bytes -= row.size
-        if self._is_full and self._ready_rows < READY_ROWS_MAX // 4 and self._ready_bytes < READY_BYTES_MAX // 4:
+        if self._is_full and self._ready_rows < READY_ROWS_MAX // 4 and self._ready_bytes < self._ready_bytes_max // 4:
             self._is_full = False
             self.on_room()
 
@@ -115,7 +116,7 @@ class Dispatch:
         """How many more rows of a lane may be made ready. The second half of the memory is for lanes that move; one
         row, that may go out at once, there is always room for."""
         share = 2 if lane.window.size == 1 else 1
-        if self._ready_rows >= READY_ROWS_MAX // share or self._ready_bytes >= READY_BYTES_MAX // share:
+        if self._ready_rows >= READY_ROWS_MAX // share or self._ready_bytes >= self._ready_bytes_max // share:
             self._is_full = True
             return 1 if not lane.ready and lane.window.has_room else 0
         return max(READY_PER_WINDOW * lane.window.size - len(lane.ready), 0)

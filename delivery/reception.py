@@ -23,16 +23,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Reception:
-    """One application. Until *is_ready*, nothing but its health may be asked of it."""
+    """One application. Until *is_ready*, nothing but its health may be asked of it.
 
-    def __init__(self, application: web.Application, is_ready: Callable[[], bool]) -> None:
-        self._is_ready = is_ready
+    *finish_s*: how long requests under way may take once it closes."""
+
+    def __init__(self, application: web.Application, is_ready: Callable[[], bool], finish_s: float = FINISH_S) -> None:
+        self._is_ready, self._finish_s = is_ready, finish_s
         self._under_way = 0
         self._is_closing = False
         self._idle = asyncio.Event()
         self._idle.set()
         application.middlewares.append(self._middleware())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=FINISH_S)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=finish_s)
 
     def _middleware(self) -> Middleware:
         @web.middleware
@@ -79,7 +81,7 @@ class Reception:
         for site in self._runner.sites:
             await site.stop()
         try:
-            async with asyncio.timeout(FINISH_S):
+            async with asyncio.timeout(self._finish_s):
                 await self._idle.wait()
         except TimeoutError:
             pass

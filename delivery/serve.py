@@ -13,63 +13,68 @@ from pathlib import Path
 import click
 
 from core.operations.table import operations
-from core.options import DATA, Network, allow_target_option, as_typed, data_option
+from core.options import as_typed, file_read, settings_options
+from core.settings import Settings
 from core.web import app, operator
 from delivery.loop import run
-from delivery.reception import Reception
+from delivery.reception import FINISH_S, Reception
 from delivery.service import Service
 
 log = logging.getLogger("hookledger.serve")
 
 
 @click.command()
-@data_option
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    envvar="HOOKLEDGER_HOST",
-    show_envvar=True,
-    help="The address to listen on.",
-)
-@click.option(
-    "--port",
-    default=8420,
-    type=click.IntRange(0, 65535),
-    show_default=True,
-    envvar="HOOKLEDGER_PORT",
-    show_envvar=True,
-    help="0: any free one; the first line printed says which.",
-)
-@allow_target_option("A private network whose addresses webhooks may call; several may be given.")
-def serve(data: Path, host: str, port: int, allow: tuple[Network, ...]) -> None:
+@settings_options
+@click.pass_context
+def serve(context: click.Context, settings: Settings) -> None:
     """Take portal events in and deliver them, until SIGTERM or Ctrl-C."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # It logs a traceback for whatever a stranger sends that is not HTTP.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    run(_serve(data, host, port, allow))
+    run(_serve(settings, file_read(context)))
 
 
-async def _serve(data: Path, host: str, port: int, allow: Sequence[Network]) -> None:
+async def _serve(settings: Settings, file: Path | None) -> None:
     stop = asyncio.Event()
     _listen_to_signals(stop)
-    service = Service(data, environment=os.environ, allow=allow)
-    public = Reception(app.build(service.office, service.readiness), lambda: service.is_ready)
-    private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
+    service = service_of(settings)
+    site = app.build(service.office, service.readiness, intake_bytes_max=settings.intake_bytes_max)
+    finish_s = min(FINISH_S, settings.stop_s)
+    public = Reception(site, lambda: service.is_ready, finish_s)
+    private = Reception(operator.build(service.office, operations()), lambda: service.is_ready, finish_s)
     try:
-        address = await public.open_port(host, port)
+        address = await public.open_port(settings.host, settings.port)
         click.echo(f"listening on http://{address}")
-        click.echo(f"the ledger is in {data}")
+        click.echo(f"the ledger is in {settings.data}")
+        if file is not None:
+            click.echo(f"settings are from {file}")
         if await _started(service, stop):
-            await private.open_operator(data)
+            await private.open_operator(settings.data)
             click.echo("ready")
-            for line in _hints(service, data):
+            for line in _hints(service, settings.data):
                 click.echo(line)
             await stop.wait()
             log.info("stopping: requests under way are finished first")
     finally:
-        await asyncio.gather(public.close(), private.close())
-        await service.stop()
+        await _stop(service, (public, private), settings.stop_s)
+
+
+def service_of(settings: Settings) -> Service:
+    return Service(
+        settings.data,
+        environment=os.environ,
+        allow=settings.allow_target,
+        young_requests_max=settings.young_requests_max,
+        ready_bytes_max=settings.ready_bytes_max,
+    )
+
+
+async def _stop(service: Service, receptions: Sequence[Reception], wait_s: float) -> None:
+    """Requests to us are finished first, then ours to receivers, all within the same time."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    await asyncio.gather(*(reception.close() for reception in receptions))
+    await service.stop(max(until - loop.time(), 0))
 
 
 def _listen_to_signals(stop: asyncio.Event) -> None:
@@ -104,7 +109,7 @@ def _hints(service: Service, data: Path) -> list[str]:
     directory = service.office.directory
     if directory.webhooks or directory.tokens:
         return []
-    which = "" if data == Path(DATA) else f" --data {shlex.quote(str(data))}"
+    which = "" if data == Settings().data else f" --data {shlex.quote(str(data))}"
     return [
         "Nobody listens yet, and nobody may publish. Next, in another terminal:",
         f"  {as_typed()} webhooks create NAME URL{which}",

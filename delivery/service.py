@@ -13,7 +13,7 @@ from ssl import SSLContext
 from core.alarms import Alarms
 from core.clock import Clock
 from core.ledger.follow import Follower
-from core.limits import COMMIT_UNITS_MAX
+from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, STOP_S, YOUNG_REQUESTS_MAX
 from core.office import Office
 from core.plugins import Plugins
 from core.webhooks import CheckUrl
@@ -31,9 +31,6 @@ from delivery.worker import Workers
 
 FILES_KEPT = 256
 """Open files that requests which hang never get."""
-
-STOP_S = 35.0
-"""How long a stopping service waits for requests under way; a little longer than any may last."""
 
 
 def url_check(guard: AddressGuard) -> CheckUrl:
@@ -69,6 +66,8 @@ class Service:
         jitter: Callable[[], float] | None = None,
         synchronous: str = "FULL",
         commit_units_max: int = COMMIT_UNITS_MAX,
+        young_requests_max: int = YOUNG_REQUESTS_MAX,
+        ready_bytes_max: int = READY_BYTES_MAX,
     ) -> None:
         self.guard = AddressGuard(allow)
         self.office = office = Office(
@@ -82,7 +81,15 @@ class Service:
             commit_units_max=commit_units_max,
         )
         self.broker = InProcessBroker()
-        self.dispatch = Dispatch(office.directory, self.broker, office.clock, office.alarms, old_max=_old_max())
+        self.dispatch = Dispatch(
+            office.directory,
+            self.broker,
+            office.clock,
+            office.alarms,
+            old_max=_old_max(young_requests_max),
+            young_max=young_requests_max,
+            ready_bytes_max=ready_bytes_max,
+        )
         self.outbox = Outbox(office.directory, self.dispatch)
         self.follower: Follower = office.follow(self.outbox)
         self.refill = Refill(office, self.outbox, self.dispatch)
@@ -136,7 +143,8 @@ class Service:
         await self.office.close()
 
 
-def _old_max() -> int:
-    """Half of the files we may open, less what ledger, views and clients need."""
+def _old_max(young_max: int) -> int:
+    """Half of the files we may open, less what ledger, views, clients and more young requests than usual need."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return (1_024 if soft == resource.RLIM_INFINITY else max(soft - FILES_KEPT, 2)) // 2
+    kept = FILES_KEPT + max(young_max - YOUNG_REQUESTS_MAX, 0)
+    return (1_024 if soft == resource.RLIM_INFINITY else max(soft - kept, 2)) // 2

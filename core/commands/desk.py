@@ -12,7 +12,8 @@ import msgspec
 
 from core.operations.operation import Operation
 from core.operator import Ledger, ask
-from core.options import CheckUrlAllowing, Network
+from core.options import CheckUrlAllowing
+from core.settings import Network
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

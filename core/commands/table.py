@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from core.commands.config import config
 from core.commands.deliveries import deliveries_group
 from core.commands.tokens import token
 from core.commands.webhooks import webhooks_group
 
-commands: list[click.Command] = [token, webhooks_group, deliveries_group]
+commands: list[click.Command] = [token, webhooks_group, deliveries_group, config]

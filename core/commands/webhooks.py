@@ -9,8 +9,9 @@ import click
 
 from core.commands.desk import Desk, print_json
 from core.operations import webhooks
-from core.options import CheckUrlAllowing, Network, allow_target_option, data_option, json_option
+from core.options import CheckUrlAllowing, data_option, json_option, setting_option
 from core.printing import print_facts, print_table
+from core.settings import Network
 
 
 @click.group("webhooks")
@@ -39,7 +40,7 @@ def _secret(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 @click.option("--secret", metavar="-", callback=_secret, help="A line of standard input; without it, we make one.")
 @click.option("--no-ssl", is_flag=True, help="Allow http, and any certificate.")
 @click.option("--disabled", is_flag=True, help="Create it without switching it on.")
-@allow_target_option("A private network it may lead to; a running `serve` has its own list.")
+@setting_option("allow_target", "A private network it may lead to; a running `serve` has its own list.")
 @data_option
 @json_option
 @click.pass_obj
@@ -54,7 +55,7 @@ def create_webhook(
     secret: str | None,
     no_ssl: bool,
     disabled: bool,
-    allow: tuple[Network, ...],
+    allow_target: tuple[Network, ...],
     data: Path,
     as_json: bool,
 ) -> None:
@@ -62,7 +63,7 @@ def create_webhook(
     asked = webhooks.CreateWebhook(
         name, url, triggers, target, owner, tenant, secret, ssl=not no_ssl, enabled=not disabled
     )
-    made = Desk(allowing, data, allow).ask(webhooks.CREATE, asked)
+    made = Desk(allowing, data, allow_target).ask(webhooks.CREATE, asked)
     if as_json:
         print_json(made)
         return

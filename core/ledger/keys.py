@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.errors import LedgerError
+from core.settings import KEY_VARIABLE
 
-KEY_VARIABLE = "HOOKLEDGER_KEY"
 KEY_FILE = "master.key"
 KEY_BYTES = 32
 NONCE_BYTES = 12

@@ -17,7 +17,7 @@ from core.errors import (
     OverloadedError,
     UnauthorizedError,
 )
-from core.limits import REQUEST_BYTES_MAX
+from core.limits import INTAKE_BYTES_MAX, REQUEST_BYTES_MAX
 from core.office import Office
 from core.web import events, health
 
@@ -47,10 +47,10 @@ TITLE = {
 }
 
 
-def build(office: Office, readiness: health.Readiness) -> web.Application:
+def build(office: Office, readiness: health.Readiness, *, intake_bytes_max: int = INTAKE_BYTES_MAX) -> web.Application:
     """The application for everybody who reaches the port."""
     app = web.Application(middlewares=[problems], client_max_size=REQUEST_BYTES_MAX)
-    app.add_routes(events.routes(office))
+    app.add_routes(events.routes(office, intake_bytes_max))
     app.add_routes(health.routes(readiness))
     return app
 

@@ -12,7 +12,7 @@ from core.directory import Token
 from core.errors import InvalidInputError, NotAllowedError, OverloadedError, UnauthorizedError
 from core.incoming import Rejected, events_of
 from core.intake import Result
-from core.limits import INTAKE_BYTES_MAX, READ_S, REQUEST_BYTES_MAX
+from core.limits import READ_S, REQUEST_BYTES_MAX
 from core.office import Office
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -21,17 +21,18 @@ _ENCODE = msgspec.json.Encoder().encode
 class _Room:
     """How many bytes of requests have come, and wait for the rest of them or for their commit."""
 
-    def __init__(self) -> None:
-        self.bytes = 0
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes, self._bytes_max = 0, bytes_max
 
     def take(self, count: int) -> None:
-        if self.bytes + count > INTAKE_BYTES_MAX:
+        if self.bytes + count > self._bytes_max:
             raise OverloadedError("too many bytes are on their way in", limit="INTAKE_BYTES_MAX")
         self.bytes += count
 
 
-def routes(office: Office) -> list[web.RouteDef]:
-    room = _Room()
+def routes(office: Office, bytes_max: int) -> list[web.RouteDef]:
+    """*bytes_max*: of requests that are on their way in, at once."""
+    room = _Room(bytes_max)
 
     async def post(request: web.Request) -> web.Response:
         token = publisher(office, request)

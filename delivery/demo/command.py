@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import tempfile
@@ -61,7 +62,8 @@ async def _play(console: Console, data: Path, log: Path) -> tuple[float, list[st
     # Whoever stops the demo stops its processes: an end without goodbye would leave them.
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     started = loop.time()
-    crew = Crew({"HOOKLEDGER_DATA": str(data)}, log)
+    # Somebody's own settings are not for the demo.
+    crew = Crew({"HOOKLEDGER_DATA": str(data), "HOOKLEDGER_CONFIG": os.devnull}, log)
     play = Play(console, crew, data)
     try:
         await play.run()

@@ -56,6 +56,7 @@ class Place:
         self.data = data
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLEDGER_")}
         self.environment["HOOKLEDGER_DATA"] = str(data)
+        self.environment["HOOKLEDGER_CONFIG"] = os.devnull
         self._running: list[asyncio.subprocess.Process] = []
 
     async def start(self, *words: str, **environment: str) -> asyncio.subprocess.Process:

@@ -14,6 +14,7 @@ import click
 import pytest
 
 import core.errors
+import core.settings
 import hookledger
 from core.errors import HookledgerError, InvalidInputError
 from core.web.app import STATUS
@@ -89,16 +90,23 @@ def _flag(parameter: click.Parameter, context: click.Context) -> str | None:
 
 
 def settings() -> Iterator[str]:
-    yield "## Settings from the environment\n"
-    by_name: dict[str, set[str]] = {}
-    for path, command, context in all_commands():
+    yield "## Settings\n"
+    yield (
+        "A flag wins over the environment, the environment over `hookledger.toml`, and that over the default; "
+        "[settings](settings.md) tells of it.\n"
+    )
+    yield "| Key in the file | Flag | Variable | Value | Default | Meaning |\n|---|---|---|---|---|---|"
+    for row in core.settings.table().values():
+        default = "" if row.default == () else f"`{row.default}`"
+        yield f"| {row.name} | `{row.flag}` | {row.variable} | {row.kind.expected} | {default} | {row.help} |"
+    yield "\n### Other variables\n"
+    others = dict(core.settings.SECRETS)
+    known = {row.variable for row in core.settings.table().values()}
+    for _, command, context in all_commands():
         for parameter in command.get_params(context):
-            if isinstance(parameter, click.Option) and parameter.envvar:
-                names = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar
-                for name in names:
-                    by_name.setdefault(f"`{name}` as `{parameter.opts[-1]}`", set()).add(path)
-    for name, paths in sorted(by_name.items()):
-        yield f"- {name}: {', '.join(sorted(paths))}"
+            if isinstance(parameter, click.Option) and parameter.envvar and parameter.envvar not in known:
+                others[str(parameter.envvar)] = f"As `{parameter.opts[-1]}`. {_sentence(parameter.help or '')}"
+    yield from (f"- `{name}`: {meaning}" for name, meaning in sorted(others.items()))
     yield ""
 
 

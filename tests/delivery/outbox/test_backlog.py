@@ -54,10 +54,9 @@ async def test_many_hanging_webhooks_leave_room_for_one_that_stumbled(turned, mo
     assert turned.service.dispatch.lanes[stumbled].window.size > 1
 
 
-async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned, monkeypatch):
+async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned):
     """However many webhooks have large rows due at once, the rows in memory pass their limit by one reading at most."""
     bytes_max, row_bytes, many = 100_000, 1_000, 64
-    monkeypatch.setattr("delivery.dispatch.READY_BYTES_MAX", bytes_max)
     numbers = [await turned.webhook(f"many-{n}", "file.created") for n in range(many)]
     await turned.stop()
     payload = b'{"title":"' + b"x" * row_bytes + b'"}'
@@ -65,6 +64,7 @@ async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned, monke
     turned.clock.turn_to(turned.clock.now_ms() + 1_000)
     turned.reply = lambda request: None
     await turned.begin()
+    turned.service.dispatch._ready_bytes_max = bytes_max
     turned.clock.turn_to(turned.clock.now_ms() + 300)
     most = 0
     while turned.service.dispatch.young < 128:

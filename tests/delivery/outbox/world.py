@@ -22,7 +22,6 @@ REFUSED = Unreached("cannot connect: connection refused")
 
 SIZES: dict[str, list[int]] = {
     "delivery.dispatch.READY_ROWS_MAX": [4, 8, 40, 8_192],
-    "delivery.dispatch.READY_BYTES_MAX": [400, 4_000, 2**20],
     "delivery.dispatch.READY_PER_WINDOW": [1, 2, 16],
     "delivery.dispatch.UNRECORDED_MAX": [1, 3, 2_048],
     "delivery.refill.ROWS_MAX": [1, 2, 3, 128],
@@ -73,6 +72,7 @@ class World(Turned):
         super().revive()
         self.service.dispatch._young_max = self.random.choice([1, 2, 5, 128])
         self.service.dispatch._old_max = self.random.choice([1, 2, 500])
+        self.service.dispatch._ready_bytes_max = self.random.choice([400, 4_000, 2**20])
         # What an answer asked for that was not recorded went with the process.
         self.holds.clear()
         for number, (_, _, held_until) in PlainFold(self.recorded()).lanes.items():
