@@ -6,6 +6,7 @@ import asyncio
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from ssl import SSLContext
@@ -59,6 +60,7 @@ class Service:
         allow: Sequence[Network] = (),
         clock: Clock | None = None,
         alarms: Alarms | None = None,
+        random: Callable[[int], bytes] | None = None,
         plugins: Plugins | None = None,
         sender: Sender | None = None,
         tls: SSLContext | None = None,
@@ -76,6 +78,7 @@ class Service:
             check_url=url_check(self.guard),
             clock=clock,
             alarms=alarms,
+            random=random,
             plugins=plugins,
             synchronous=synchronous,
             commit_units_max=commit_units_max,
@@ -94,10 +97,9 @@ class Service:
         self.follower: Follower = office.follow(self.outbox)
         self.refill = Refill(office, self.outbox, self.dispatch)
         self.sender = sender or LeanSender(self.guard, tls=tls)
-        random = Random()  # noqa: S311 -- jitter keeps nothing secret
-        self.workers = Workers(
-            office, self.broker, self.dispatch, self.sender, jitter or (lambda: random.uniform(-1, 1)), schedule_s
-        )
+        if jitter is None:
+            jitter = partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
+        self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
         self.is_ready = False
