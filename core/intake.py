@@ -15,7 +15,7 @@ from core.directory import Directory
 from core.errors import HookledgerError, OverloadedError
 from core.incoming import Checked, Rejected
 from core.ledger.read import Reader
-from core.ledger.unit import Answer, Duplicate
+from core.ledger.unit import Answer, Duplicate, Unwritable
 from core.ledger.writer import Writer
 from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX
 from core.model.portal_event import Received
@@ -113,6 +113,10 @@ class Intake:
                     results[unit.index] = _accepted(unit.received, answer)
                 elif isinstance(answer, Duplicate):
                     duplicates.append((unit.index, answer.position))
+                elif isinstance(answer, Unwritable):
+                    event = events[unit.index]
+                    path = event.path if isinstance(event, Checked) else "$"
+                    results[unit.index] = Rejected(event.id, f"{path}: cannot be stored: {answer.reason}")
                 else:
                     again.add(unit.index)
             refusals += bool(again)

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from core.errors import HookledgerError, OverloadedError
-from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit
+from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit, Unwritable
 from core.model.delivery import AttemptFailed, Cancelled, Delivered, LateAttempt
 from core.model.event import Event
 from core.model.portal_event import Received
@@ -206,6 +206,8 @@ class Workers:
                 task = asyncio.create_task(self._record_stale(unit))
                 self._stale.add(task)
                 task.add_done_callback(self._stale.discard)
+            elif isinstance(answers[0], Unwritable):
+                log.error("what became of delivery %s cannot be stored", unit.entries[0].stream.hex())
 
         self._writer.submit((unit,), answered)
 

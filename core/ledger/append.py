@@ -8,6 +8,7 @@ rolled back and judged again with every look-up made.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,10 +24,13 @@ from core.ledger.unit import (
     StaleDirectory,
     StaleStream,
     Unit,
+    Unwritable,
     chain,
 )
 from core.model.catalogue import Changed as CatalogueChanged
 from core.model.topics import DIRECTORY_EVENTS, LANDMARKS, Codec
+
+log = logging.getLogger("hookledger.ledger")
 
 RECENT_STREAMS = 32_768
 """Streams whose version is kept in memory."""
@@ -151,11 +155,7 @@ class _Judged:
         self._look_up_versions(units, thorough=thorough)
         for unit, key in zip(units, keys, strict=True):
             refusal = self._refuse(unit, key)
-            if refusal is None:
-                self.answers.append(self.last + 1)
-                self._take(unit, key)
-            else:
-                self.answers.append(refusal)
+            self.answers.append(self._take(unit, key) if refusal is None else refusal)
 
     def _refuse(self, unit: Unit, key: bytes | None) -> Answer | None:
         if key is not None and key in self._claims:
@@ -176,13 +176,17 @@ class _Judged:
             here[stream] = version
         return None
 
-    def _take(self, unit: Unit, key: bytes | None) -> None:
-        position = self.last
+    def _take(self, unit: Unit, key: bytes | None) -> int | Unwritable:
+        """Take a unit that holds; its first position."""
         encode = self._appender.encode
+        try:
+            encoded = [encode(event) for _, _, event in unit.entries]
+        except Exception as error:  # a unit that cannot be stored is its maker's bug, and must not fail its neighbours
+            log.exception("a unit cannot be stored")
+            return Unwritable(f"{type(error).__name__}: {error}")
+        first = position = self.last + 1
         rows, versions = self._events, self.versions
-        for stream, version, event in unit.entries:
-            position += 1
-            topic, state = encode(event)
+        for (stream, version, event), (topic, state) in zip(unit.entries, encoded, strict=True):
             rows += (position, stream, version, topic, state)
             versions[stream] = version
             kind = type(event)
@@ -192,14 +196,16 @@ class _Judged:
                     self.directories[event.tenant] = chain(self._directory(event.tenant), stream, version, event)
                 elif kind is CatalogueChanged:
                     self.directories[CATALOGUE] = chain(self._directory(CATALOGUE), stream, version, event)
+            position += 1
         if key is not None:
-            self._claims[key] = self.taken[key] = self.last + 1
-            self._claim_rows += (self.last + 1, key)
+            self._claims[key] = self.taken[key] = first
+            self._claim_rows += (first, key)
         for entry, salt, data, payload in unit.bodies:
-            self._bodies += (self.last + 1 + entry, salt, data, payload)
+            self._bodies += (first + entry, salt, data, payload)
         for secret in unit.secrets:
             self._secrets += secret
-        self.last = position
+        self.last = position - 1
+        return first
 
     def _directory(self, tenant: str) -> bytes:
         version = self.directories.get(tenant)

@@ -95,7 +95,7 @@ class Claims:
     def key(self, claim: Claim) -> bytes:
         """16 bytes that stand for a claim; keyed by the ledger, so that nobody can look for two that look alike."""
         name = f"{len(claim.scope)}:{claim.scope}{claim.key}"
-        return blake2b(name.encode(), digest_size=16, key=self._ledger_id).digest()
+        return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16, key=self._ledger_id).digest()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Those of *keys* that are taken, with the position of the event that holds them."""

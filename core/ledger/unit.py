@@ -80,7 +80,13 @@ class StaleDirectory(msgspec.Struct, frozen=True):
     tenant: str
 
 
-Answer = int | Duplicate | StaleStream | StaleDirectory
+class Unwritable(msgspec.Struct, frozen=True):
+    """What it holds cannot be stored: whoever made the unit should not have, and is told what is wrong with it."""
+
+    reason: str
+
+
+Answer = int | Duplicate | StaleStream | StaleDirectory | Unwritable
 """The position of the unit's first event (the others follow without a gap), or why it was refused."""
 
 

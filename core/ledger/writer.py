@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from core.clock import Clock
-from core.errors import HookledgerError, OverloadedError
+from core.errors import HookledgerError, InvalidInputError, OverloadedError
 from core.ledger.append import Appended, Appender
 from core.ledger.tail import Segment, Tail
-from core.ledger.unit import Answer, Body, Recorded, Unit
+from core.ledger.unit import Answer, Body, Recorded, Unit, Unwritable
 from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX
 
 log = logging.getLogger("hookledger.ledger")
@@ -63,7 +63,11 @@ class Writer:
             self._commit()
 
     async def append(self, units: Sequence[Unit]) -> list[Answer]:
-        """Append *units* and wait for the commit. OverloadedError when the ledger cannot write."""
+        """Append *units* and wait for the commit.
+
+        OverloadedError when the ledger cannot write; InvalidInputError when one of them, though not the others, cannot
+        be stored.
+        """
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
 
         def answered(answers: list[Answer] | HookledgerError) -> None:
@@ -75,7 +79,11 @@ class Writer:
                 future.set_result(answers)
 
         self.submit(units, answered)
-        return await future
+        answers = await future
+        for answer in answers:
+            if type(answer) is Unwritable:
+                raise InvalidInputError(f"it cannot be stored: {answer.reason}")
+        return answers
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""

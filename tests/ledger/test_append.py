@@ -19,6 +19,7 @@ from core.ledger.unit import (
     StaleDirectory,
     StaleStream,
     Unit,
+    Unwritable,
     chain,
 )
 from core.model import catalogue
@@ -45,6 +46,27 @@ def test_a_refused_unit_does_not_hurt_its_neighbours(books):
         (1, stream(1), 1),
         (2, stream(2), 1),
     ]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [set_person("\ud800"), set_person("p9", time=2**70), set_person("p9", tenant="\udc00"), "no event"],
+    ids=["half a character", "a long number", "half a tenant", "no event"],
+)
+def test_what_cannot_be_stored_does_not_hurt_its_neighbours(books, event):
+    """A unit that no encoder takes is answered so, whole, and leaves its claim, streams and directory untouched."""
+    before = books.appender.condition("1")
+    wrong = unit(Entry(stream(2), 1, set_person("p1")), Entry(stream(3), 1, event), claim=CLAIM)
+    answers = books.append(unit(neutral(1)), wrong, unit(neutral(2), claim=CLAIM, condition=before), unit(neutral(3)))
+    assert answers[:1] + answers[2:] == [1, 2, 3]
+    assert isinstance(answers[1], Unwritable)
+    assert [each.stream for each in books.reader.after(0)] == [stream(1), stream(2), stream(3)]
+
+
+def test_a_claim_that_cannot_be_stored_hurts_nobody(books):
+    """A claim on a name that is no text in UTF-8 is a claim as any other."""
+    odd = Claim("event:1", "\ud800")
+    assert books.append(unit(neutral(1), claim=odd), unit(neutral(2), claim=odd)) == [1, Duplicate(1)]
 
 
 def test_a_unit_may_build_on_the_one_before_it(books):
@@ -152,8 +174,8 @@ def test_the_directory_version_is_a_chain(books, tmp_path):
 def test_positions_go_on_where_they_were(books, tmp_path):
     """Nothing that was refused or rolled back takes a position, and none is given twice, also by the next process."""
     books.append(unit(neutral(1)), unit(neutral(1)), unit(neutral(2), neutral(3)))
-    with pytest.raises(UnicodeEncodeError):
-        books.append(unit(neutral(4)), unit(Entry(stream(5), 1, set_person("\ud800"))))
+    with pytest.raises(sqlite3.Error):
+        books.append(unit(neutral(4)), unit(neutral(5), bodies=(Body(0, bytes(16), ["no bytes"]),)))
     assert books.append(unit(neutral(4))) == [4]
     books.close()
     with Books(tmp_path) as again:

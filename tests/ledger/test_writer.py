@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.errors import LedgerBusyError, OverloadedError
+from core.errors import InvalidInputError, LedgerBusyError, OverloadedError
 from core.ledger import claims
-from core.ledger.unit import Claim, Duplicate, StaleStream, Unit
+from core.ledger.unit import Claim, Duplicate, Entry, StaleStream, Unit
 from core.limits import COMMIT_EVENTS_MAX
-from tests.builders import NOW, SOURCE, WAIT_S, BusyDisk, neutral, open_office, sent
+from tests.builders import NOW, SOURCE, WAIT_S, BusyDisk, neutral, open_office, sent, set_person, stream
 from tests.tidy.tree import ROOT
 
 
@@ -117,6 +117,19 @@ async def test_a_full_disk_is_told_to_all_and_nothing_is_kept(office):
     assert await office.writer.append(big) == [2, 902]
     assert office.writer.fault is None
     assert commits(office) == [(1, 1), (2, 1801)]
+
+
+async def test_who_brings_what_cannot_be_stored_is_told_and_nobody_else_is(office):
+    """In one commit, one caller hears that theirs cannot be stored; the other's is taken, and the ledger is well."""
+    wrong = Unit([Entry(stream(1), 1, set_person("\ud800"))])
+    with BusyDisk(office) as disk:
+        asking = [asyncio.create_task(office.writer.append([each])) for each in (unit(0), wrong, unit(2))]
+        for _ in asking:
+            await disk.submitted()
+    first, refused, last = await asyncio.gather(*asking, return_exceptions=True)
+    assert (first, last) == ([1], [2])
+    assert isinstance(refused, InvalidInputError)
+    assert office.writer.fault is None
 
 
 async def test_a_failure_of_the_disk_fails_its_own_commit_only(tmp_path):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from core.hookspecs import hookimpl
+from core.incoming import Rejected
+from core.intake import Accepted
 from core.trigger import Reading, RemoveGroup, SetPerson, Trigger
 from tests.builders import SOURCE, open_office, our_plugins, sent
 from tests.matching.history import recorded_hearers
@@ -29,6 +32,18 @@ class Kites:
     def read_event(self, events):
         answer = {"payload": {"id": 1}, "target_type": "kite", "target_ids": (1,), **self._answer}
         return [Reading(**answer) for _ in events]
+
+
+async def test_an_event_that_cannot_be_stored_is_refused_alone(tmp_path):
+    """Should an event pass all checks and no encoder take it, it is refused in words; its neighbours are not."""
+    office = open_office(tmp_path)
+    await office.start()
+    first, odd, last = sent(*[{"type": "file.moved", "id": str(number)} for number in range(3)])
+    odd = msgspec.structs.replace(odd, actor=HALF)
+    results = await office.intake.accept("1", [first, odd, last], SOURCE)
+    await office.close()
+    assert [type(result) for result in results] == [Accepted, Rejected, Accepted]
+    assert results[1].error.startswith("$[1]: cannot be stored: ")
 
 
 @pytest.mark.parametrize(
