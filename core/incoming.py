@@ -1,6 +1,7 @@
 """What a portal sent, from bytes to checked events, or to an error that names its path. Pure.
 
-One event, or a JSON array of them.
+One event in the plain form, a JSON array of them, or lines of them (NDJSON). What is wrong with one entry is that
+entry's error, as long as it can be told apart from the others.
 """
 
 from __future__ import annotations
@@ -12,15 +13,24 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from core.elements import SPACE, Elements, is_deeper
 from core.errors import InvalidInputError
-from core.limits import EVENT_BYTES_MAX, EVENT_ID_CHARS_MAX, REQUEST_EVENTS_MAX, TENANT_CHARS_MAX
+from core.limits import (
+    EVENT_ACTOR_CHARS_MAX,
+    EVENT_BYTES_MAX,
+    EVENT_DEPTH_MAX,
+    EVENT_ID_CHARS_MAX,
+    EVENT_READER_CHARS_MAX,
+    EVENT_READERS_MAX,
+    EVENT_TYPE_CHARS_MAX,
+    REQUEST_EVENTS_MAX,
+    TENANT_CHARS_MAX,
+)
 from core.trigger import ROLES, PortalEvent
 
 READER = re.compile(rf"(?:everyone|(?:user|group):.+|role:(?:{'|'.join(ROLES)}))\Z", re.DOTALL)
-TYPE_CHARS_MAX = 100
-"""The type of a portal event."""
-READERS_MAX = 1_000
-"""Readers of one portal event."""
+BRACKETS_MAX = 100_000
+"""In an array that does not decode as a whole; what holds more is not told apart."""
 TIME_MS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
@@ -56,20 +66,28 @@ class Checked(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Not an event: `error` names the path and what was expected; `id` None where it could not be read."""
+    """Not an event: `error` names the path and what was expected; `id` None where it could not be read. `limit` is the
+    name of the limit it met, if it met one."""
 
     id: str | None
     error: str
+    limit: str | None = None
 
 
 class _Event(msgspec.Struct):
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=EVENT_ID_CHARS_MAX)]
-    type: Annotated[str, msgspec.Meta(min_length=1, max_length=TYPE_CHARS_MAX)]
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=EVENT_TYPE_CHARS_MAX)]
     data: dict[str, Any]
     tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=TENANT_CHARS_MAX)] | None = None
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    actor: str | None = None
-    readers: Annotated[tuple[str, ...], msgspec.Meta(max_length=READERS_MAX)] | None = None
+    actor: Annotated[str, msgspec.Meta(max_length=EVENT_ACTOR_CHARS_MAX)] | None = None
+    readers: (
+        Annotated[
+            tuple[Annotated[str, msgspec.Meta(max_length=EVENT_READER_CHARS_MAX)], ...],
+            msgspec.Meta(max_length=EVENT_READERS_MAX),
+        ]
+        | None
+    ) = None
 
 
 class _Id(msgspec.Struct):
@@ -83,38 +101,113 @@ _DECODE_LIST = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _AT = re.compile(r"(?P<words>.*?)(?: - at `(?P<path>[^`]*)`)?\Z", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _EXPECTED = re.compile(r"Expected (?P<want>.*?)(?:, got .*)?\Z", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
+
+_LENGTHS = {
+    "id": "EVENT_ID_CHARS_MAX",
+    "type": "EVENT_TYPE_CHARS_MAX",
+    "tenant": "TENANT_CHARS_MAX",
+    "actor": "EVENT_ACTOR_CHARS_MAX",
+    "readers": "EVENT_READERS_MAX",
+    "readers[": "EVENT_READER_CHARS_MAX",
+}
+"""The limit on each member's length."""
+_TOO_DEEP = f"nested more than {EVENT_DEPTH_MAX} deep: send it flatter (EVENT_DEPTH_MAX)"
+_HALF_PAIR = "half of a surrogate pair is no character: escape both halves, or neither"
 
 
 def events_of(body: bytes, tenant: str) -> list[Checked | Rejected]:
     """The events of a request, in its order. InvalidInputError when the body as a whole is not JSON, or too many."""
-    if not body.lstrip(b" \t\r\n").startswith(b"["):
-        _json(body, _DECODE_RAW)
-        return [checked(body.strip(), tenant, "$")]
-    raws = _json(body, _DECODE_LIST)
-    if len(raws) > REQUEST_EVENTS_MAX:
-        raise InvalidInputError(
-            f"{len(raws)} events in one request; send at most {REQUEST_EVENTS_MAX}", limit="REQUEST_EVENTS_MAX"
-        )
-    return [checked(bytes(raw), tenant, f"$[{index}]") for index, raw in enumerate(raws)]
+    text = body.strip(SPACE)
+    if text.startswith(b"["):
+        return [checked(raw, tenant, f"$[{index}]") for index, raw in enumerate(elements_of(text))]
+    check_json(text)
+    return [checked(text, tenant, "$")]
 
 
-def _json(body: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
+def lines_of(body: bytes, tenant: str) -> list[Checked | Rejected]:
+    """The events of a request that has one a line (NDJSON); lines without anything are passed over."""
+    lines = [line for line in body.split(b"\n") if line.strip(SPACE)]
+    _count(len(lines))
+    return [checked(line.strip(SPACE), tenant, f"$[{index}]") for index, line in enumerate(lines)]
+
+
+def check_json(text: bytes) -> None:
+    """InvalidInputError when a request is not JSON."""
+    fault = _fault(text)
+    if fault is not None:
+        hint = "; several events are an array, or lines of Content-Type application/x-ndjson" if b"\n" in text else ""
+        raise InvalidInputError(f"the request is not JSON: {fault}{hint}")
+
+
+def elements_of(text: bytes) -> list[bytes]:
+    """The elements of an array. InvalidInputError when it is not one, or of too many."""
     try:
-        return decode(body)
+        raws = _DECODE_LIST(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidInputError(f"the request is not JSON: {error}") from None
+        elements = _told_apart(text)
+        if elements is None:
+            raise InvalidInputError(f"the request is not JSON: {_in_short(error)}") from None
+    else:
+        _count(len(raws))
+        elements = [bytes(raw) for raw in raws]
+    return elements
+
+
+def _count(events: int) -> None:
+    if events > REQUEST_EVENTS_MAX:
+        raise InvalidInputError(
+            f"more than {REQUEST_EVENTS_MAX} events in one request: send them in several", limit="REQUEST_EVENTS_MAX"
+        )
+
+
+def _told_apart(text: bytes) -> list[bytes] | None:
+    """The elements of an array of which some, though JSON in form, cannot be decoded; None when it is not JSON."""
+    if text.count(b"[") + text.count(b"{") > BRACKETS_MAX:
+        return None
+    cut, elements = Elements(len(text)), list[bytes]()
+    for start in range(1, len(text), EVENT_BYTES_MAX):
+        elements += [raw for _, raw in cut.feed(text[start : start + EVENT_BYTES_MAX]) if raw is not None]
+        _count(len(elements))
+    is_array = cut.is_whole and not cut.behind and all(_fault(raw) is None for raw in elements)
+    return elements if is_array else None
+
+
+def _fault(raw: bytes) -> str | None:
+    """Why this is not JSON; None when it is, be it too deep or with halves of characters to be decoded."""
+    try:
+        _DECODE_RAW(raw)
+    except msgspec.DecodeError as error:
+        return None if _is_json(_ESCAPE.sub(_whole, raw)) else _in_short(error)
+    except RecursionError:
+        pass
+    return None
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        _DECODE_RAW(raw)
+    except msgspec.DecodeError:
+        return False
+    except RecursionError:
+        pass
+    return True
+
+
+def _in_short(error: Exception) -> str:
+    return str(error).removeprefix("JSON is malformed: ").replace("Input data was truncated", "it ends too early")
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    """An escape, but that of a surrogate replaced by one of a character."""
+    return rb"\ufffd" if len(escape[0]) > 2 else escape[0]
 
 
 def checked(raw: bytes, tenant: str, path: str) -> Checked | Rejected:
     """One event; `path` is its place in the request, for errors. *tenant* is whose events the caller may send."""
-    if len(raw) > EVENT_BYTES_MAX:
-        return Rejected(_id_of(raw), f"{path}: {len(raw)} bytes, at most {EVENT_BYTES_MAX} (EVENT_BYTES_MAX)")
-    try:
-        event = _DECODE(raw)
-    except msgspec.ValidationError as error:
-        return Rejected(_id_of(raw), in_words(str(error), path))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return Rejected(None, f"{path}: not JSON: {error}")
+    event = decoded(raw, path, _DECODE)
+    if isinstance(event, Rejected):
+        return event
     if event.tenant is not None and event.tenant != tenant:
         return Rejected(event.id, f"{path}.tenant: not yours")
     for index, reader in enumerate(event.readers or ()):
@@ -128,6 +221,30 @@ def checked(raw: bytes, tenant: str, path: str) -> Checked | Rejected:
     return Checked(tenant, event.id, event.type, event.data, time, event.actor, event.readers, raw, path)
 
 
+def decoded(raw: bytes, path: str, decode: Callable[[bytes], Decoded]) -> Decoded | Rejected:
+    """What *decode* makes of the bytes of one event, or of a part of it; or what makes them none."""
+    if len(raw) > EVENT_BYTES_MAX:
+        error = f"{path}: {len(raw)} bytes, send at most {EVENT_BYTES_MAX} (EVENT_BYTES_MAX)"
+        return Rejected(_id_of(raw), error, "EVENT_BYTES_MAX")
+    try:
+        value = decode(raw)
+        if not raw.isascii():
+            raw.decode()  # members that are not decoded are kept as well
+    except msgspec.ValidationError as error:
+        return _wrong_member(_id_of(raw), in_words(str(error), path), path)
+    except UnicodeDecodeError:
+        return Rejected(_id_of(raw), f"{path}: not UTF-8")
+    except RecursionError:
+        return Rejected(None, f"{path}: {_TOO_DEEP}", "EVENT_DEPTH_MAX")
+    except msgspec.DecodeError as error:
+        whole = _ESCAPE.sub(_whole, raw)
+        id, fault = _id_of(whole), _HALF_PAIR if _is_json(whole) else f"not JSON: {_in_short(error)}"
+        return Rejected(None if id is None or "\ufffd" in id else id, f"{path}: {fault}")
+    if is_deeper(raw, EVENT_DEPTH_MAX):
+        return Rejected(_id_of(raw), f"{path}: {_TOO_DEEP}", "EVENT_DEPTH_MAX")
+    return value
+
+
 def in_words(message: str, path: str) -> str:
     """msgspec's message in our form: `$[3].data.id: expected int or str`."""
     found = _AT.match(message)
@@ -138,6 +255,15 @@ def in_words(message: str, path: str) -> str:
     if expected := _EXPECTED.match(words):
         return f"{path}: expected {expected['want'].replace('`', '').replace(' | ', ' or ')}"
     return f"{path}: {words[:1].lower()}{words[1:]}"
+
+
+def _wrong_member(id: str | None, error: str, path: str) -> Rejected:
+    """With the name of the limit that was met, where it is one."""
+    if " of length <= " not in error:
+        return Rejected(id, error)
+    name = re.split(r"(?<=\[)|:", error[len(path) + 1 :], maxsplit=1)[0]
+    limit = _LENGTHS[name]
+    return Rejected(id, f"{error} ({limit})", limit)
 
 
 def _id_of(raw: bytes) -> str | None:

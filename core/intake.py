@@ -17,13 +17,10 @@ from core.incoming import Checked, Rejected
 from core.ledger.read import Reader
 from core.ledger.unit import Answer, Duplicate, Unwritable
 from core.ledger.writer import Writer
-from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX
+from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX, MATCH_ROUNDS_MAX
 from core.model.portal_event import Received
 from core.plugins import Plugins
 from core.trigger import PortalEvent, Unreadable
-
-MATCH_ROUNDS_MAX = 1_000
-"""How often an event is matched again because the directory moved; each time, another event got ahead."""
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

@@ -9,8 +9,18 @@ REQUEST_BYTES_MAX = 8 * 1024 * 1024
 """One request to the ledger API."""
 REQUEST_EVENTS_MAX = 1_000
 """Portal events in one request."""
+EVENT_DEPTH_MAX = 64
+"""Arrays and objects of one portal event that stand in each other; as many as .NET reads by default."""
 EVENT_ID_CHARS_MAX = 200
 """The portal's id of an event."""
+EVENT_TYPE_CHARS_MAX = 100
+"""The type of a portal event."""
+EVENT_ACTOR_CHARS_MAX = 200
+"""The id of who did it."""
+EVENT_READERS_MAX = 1_000
+"""Readers of one portal event."""
+EVENT_READER_CHARS_MAX = 255
+"""One of them."""
 TENANT_CHARS_MAX = 100
 """The name of a tenant."""
 READ_S = 10.0
@@ -19,6 +29,8 @@ INTAKE_BYTES_MAX = 64 * 1024 * 1024
 """Bytes of requests that have come, and wait for their rest or for their commit, in all; more is answered 503."""
 INTAKE_EVENTS_MAX = 20_000
 """Portal events that wait for their commit, in all; more is answered 503."""
+MATCH_ROUNDS_MAX = 1_000
+"""How often an event is matched again because the directory moved; each time, another event got ahead."""
 
 # Webhooks
 WEBHOOK_NAME_CHARS_MAX = 50

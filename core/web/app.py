@@ -33,6 +33,8 @@ STATUS: dict[type[HookledgerError], int] = {
     ConflictError: 409,
     OverloadedError: 503,
 }
+STATUS_OF_LIMIT = {"REQUEST_BYTES_MAX": 413, "REQUEST_EVENTS_MAX": 413, "READ_S": 408}
+"""What a request is answered that met one of these."""
 TITLE = {
     400: "Bad request",
     401: "Unauthorized",
@@ -41,7 +43,7 @@ TITLE = {
     409: "Conflict",
     408: "Request timed out",
     413: "Request too large",
-    415: "Unsupported encoding",
+    415: "Unsupported media type",
     500: "Internal error",
     503: "Not now",
 }
@@ -78,8 +80,8 @@ def problem(error: HookledgerError) -> web.Response:
     """An error of ours as problem details, with the limit that was met, if one was."""
     status = STATUS.get(type(error), 500)
     limit = getattr(error, "limit", None)
-    if isinstance(error, InvalidInputError) and limit in ("REQUEST_BYTES_MAX", "REQUEST_EVENTS_MAX"):
-        status = 413
+    if isinstance(error, InvalidInputError):
+        status = STATUS_OF_LIMIT.get(limit or "", status)
     more = {} if limit is None else {"limit": limit}
     answer = _answer(status, TITLE[status], str(error), more)
     if isinstance(error, OverloadedError):

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from core.directory import Token
 from core.errors import InvalidInputError, NotAllowedError, OverloadedError, UnauthorizedError
-from core.incoming import Rejected, events_of
+from core.incoming import Rejected
 from core.intake import Result
 from core.limits import READ_S, REQUEST_BYTES_MAX
 from core.office import Office
+from core.web.content import reader_of
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -38,12 +39,13 @@ def routes(office: Office, bytes_max: int) -> list[web.RouteDef]:
         token = publisher(office, request)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise web.HTTPUnsupportedMediaType(reason="send it as it is, without Content-Encoding")
+        read = reader_of(request)
         if (request.content_length or 0) > REQUEST_BYTES_MAX:
             raise _too_large()
         body = bytearray()
         try:
             await _read(request, body, room)
-            events = events_of(bytes(body), token.tenant)
+            events = read(bytes(body), token.tenant)
             results = await office.intake.accept(token.tenant, events, ("http", token.id.hex()))
         finally:
             room.bytes -= len(body)
@@ -64,7 +66,9 @@ async def _read(request: web.Request, body: bytearray, room: _Room) -> None:
                 room.take(len(chunk))
                 body += chunk
     except TimeoutError:
-        raise web.HTTPRequestTimeout(reason=f"the request did not come within {READ_S:g} s (READ_S)") from None
+        raise InvalidInputError(
+            f"the request did not come within {READ_S:g} s: send less at a time", limit="READ_S"
+        ) from None
     except (ConnectionError, web.RequestPayloadError):
         # Whoever sent half of it has gone, or does not know its own length.
         raise InvalidInputError("the request broke off") from None
@@ -88,7 +92,8 @@ def answer(results: list[Result]) -> web.Response:
     for result in results:
         if isinstance(result, Rejected):
             rejected += 1
-            events.append({"id": result.id, "error": result.error})
+            refused: dict[str, Any] = {"id": result.id, "error": result.error}
+            events.append(refused if result.limit is None else refused | {"limit": result.limit})
             continue
         entry: dict[str, Any] = {
             "id": result.id,
@@ -110,4 +115,6 @@ def answer(results: list[Result]) -> web.Response:
 
 
 def _too_large() -> InvalidInputError:
-    return InvalidInputError(f"the request is larger than {REQUEST_BYTES_MAX} bytes", limit="REQUEST_BYTES_MAX")
+    return InvalidInputError(
+        f"the request is larger than {REQUEST_BYTES_MAX} bytes: send it in several", limit="REQUEST_BYTES_MAX"
+    )

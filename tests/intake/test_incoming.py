@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInputError
-from core.incoming import Checked, Rejected, events_of
-from core.limits import EVENT_BYTES_MAX, REQUEST_EVENTS_MAX
+from core.incoming import Checked, Rejected, events_of, lines_of
+from core.limits import (
+    EVENT_ACTOR_CHARS_MAX,
+    EVENT_BYTES_MAX,
+    EVENT_ID_CHARS_MAX,
+    EVENT_READERS_MAX,
+    EVENT_TYPE_CHARS_MAX,
+    REQUEST_EVENTS_MAX,
+    TENANT_CHARS_MAX,
+)
 
 EVENT = {"id": "a", "type": "file.updated", "data": {"id": 991}}
 
@@ -101,12 +110,131 @@ def test_too_many_events_are_refused_whole():
     assert refused.value.limit == "REQUEST_EVENTS_MAX"
 
 
-def test_deep_nesting_is_refused():
-    """Nesting that no parser follows is refused, and ends nothing."""
-    deep = b'{"id": "deep", "type": "file.updated", "data": {"id": ' + b"[" * 5_000 + b"]" * 5_000 + b"}}"
-    for body in (deep, b"[" + deep + b"]"):
-        with pytest.raises(InvalidInputError, match="not JSON"):
+GOOD = json.dumps(EVENT).encode()
+
+
+def nested(depth, member="x"):
+    return b'{"id": "odd", "type": "t", "data": {}, "%s": ' % member.encode() + b"[" * depth + b"]" * depth + b"}"
+
+
+ODD = {
+    "too deep to decode": (nested(5_000), None, "nested more than 64 deep", "EVENT_DEPTH_MAX"),
+    "too deep": (nested(64), "odd", "nested more than 64 deep", "EVENT_DEPTH_MAX"),
+    "too large": (
+        b'{"id": "odd", "x": "%s"}' % (b"x" * EVENT_BYTES_MAX),
+        "odd",
+        "bytes, send at most",
+        "EVENT_BYTES_MAX",
+    ),
+    "half a character": (b'{"id": "odd", "x": "\\ud800"}', "odd", "half of a surrogate pair", None),
+    "the other half": (b'{"id": "odd", "x": "\\\\\\udfffx"}', "odd", "half of a surrogate pair", None),
+    "half a character in its id": (b'{"id": "\\udc00"}', None, "half of a surrogate pair", None),
+    "not UTF-8": (b'{"id": "odd", "type": "t", "data": {"a": "\xff"}}', "odd", "not UTF-8", None),
+    "not UTF-8, where nobody looks": (
+        b'{"id": "odd", "type": "t", "data": {}, "\xc0\xa0": 1}',
+        "odd",
+        "not UTF-8",
+        None,
+    ),
+    "a number": (b"7", None, "expected object", None),
+}
+
+
+@pytest.mark.parametrize(("odd", "id", "error", "limit"), ODD.values(), ids=ODD)
+def test_what_cannot_be_decoded_is_its_own_error(odd, id, error, limit):
+    """One bad entry does not hurt the others: alone, in an array, and among lines; and its error names the limit."""
+    (alone,) = events_of(odd, "1")
+    first, listed, last = events_of(b"[" + GOOD + b", " + odd + b",\n" + GOOD + b"]", "1")
+    above, line, below = lines_of(GOOD + b"\n" + odd + b"\r\n" + GOOD, "1")
+    assert all(isinstance(event, Checked) for event in (first, last, above, below))
+    for rejected, path in ((alone, "$"), (listed, "$[1]"), (line, "$[1]")):
+        assert (rejected.id, rejected.limit) == (id, limit)
+        assert rejected.error.startswith(f"{path}: ")
+        assert error in rejected.error
+        assert limit is None or f"({limit})" in rejected.error
+
+
+def test_what_is_as_deep_as_may_be_is_taken():
+    """The event itself is the first level."""
+    assert isinstance(events_of(nested(63), "1")[0], Checked)
+    assert isinstance(events_of(nested(62, "data"), "1")[0], Rejected)
+
+
+@pytest.mark.parametrize(
+    ("member", "fits", "too_much", "limit"),
+    [
+        ("id", "x" * EVENT_ID_CHARS_MAX, "x" * (EVENT_ID_CHARS_MAX + 1), "EVENT_ID_CHARS_MAX"),
+        ("type", "x" * EVENT_TYPE_CHARS_MAX, "x" * (EVENT_TYPE_CHARS_MAX + 1), "EVENT_TYPE_CHARS_MAX"),
+        ("tenant", "1", "x" * (TENANT_CHARS_MAX + 1), "TENANT_CHARS_MAX"),
+        ("actor", "x" * EVENT_ACTOR_CHARS_MAX, "x" * (EVENT_ACTOR_CHARS_MAX + 1), "EVENT_ACTOR_CHARS_MAX"),
+        ("readers", ["everyone"] * EVENT_READERS_MAX, ["everyone"] * (EVENT_READERS_MAX + 1), "EVENT_READERS_MAX"),
+        ("readers", ["user:" + "x" * 250], ["everyone", "user:" + "x" * 251], "EVENT_READER_CHARS_MAX"),
+    ],
+)
+def test_every_member_has_a_limit_with_a_name(member, fits, too_much, limit):
+    """What is too long is refused with the limit's name; what is just as long as may be is taken."""
+    assert isinstance(one(**{member: fits}), Checked)
+    rejected = one(**{member: too_much})
+    assert rejected.limit == limit
+    assert rejected.error.startswith(f"$.{member}")
+    assert rejected.error.endswith(f"({limit})")
+
+
+def test_lines_are_counted_without_the_empty_ones():
+    """Empty lines are no events; a line that is not JSON is one, with an error."""
+    events = lines_of(b"\n" + GOOD + b"\n\n  \r\n{\n" + GOOD, "1")
+    assert [getattr(event, "error", "") for event in events] == ["", "$[1]: not JSON: it ends too early", ""]
+    assert lines_of(b"", "1") == lines_of(b"\n", "1") == []
+
+
+def test_too_many_lines_are_refused_whole():
+    """As many lines as an array may have elements."""
+    with pytest.raises(InvalidInputError) as refused:
+        lines_of(GOOD + (b"\n" + GOOD) * REQUEST_EVENTS_MAX, "1")
+    assert refused.value.limit == "REQUEST_EVENTS_MAX"
+
+
+def test_too_many_of_which_some_are_odd_are_refused_whole():
+    """The limit holds as well where the array has to be taken apart, and that takes no long time."""
+    for body in (b'["\\ud800"' + b',""' * REQUEST_EVENTS_MAX + b"]", b'["\\ud800"' + b',""' * 2_000_000 + b"]"):
+        with pytest.raises(InvalidInputError) as refused:
             events_of(body, "1")
+        assert refused.value.limit == "REQUEST_EVENTS_MAX"
+    with pytest.raises(InvalidInputError, match="not JSON"):
+        events_of(b'["\\ud800",' + b"[" * 4_000_000 + b"]" * 4_000_000 + b"]", "1")
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [b"[", b"]", b"{", b"}", b",", b":", b'"', b"\\", b"\\ud800", b"\\udc00", b"\xff", b'"a"', b"1", b" "]
+    )
+    | st.sampled_from([b'{"id":', GOOD, b'{"a":"\\ud800"}', b"[[", b"]]", b"null", b"NaN", b"01", b"\n"]),
+    max_size=12,
+).map(b"".join)
+
+
+def is_json(body):
+    """By the standard library, which takes halves of characters; bytes that are not UTF-8 are let pass in strings."""
+
+    def no(constant):
+        raise ValueError(constant)
+
+    try:
+        json.loads(body.decode("utf-8", "replace"), parse_constant=no)
+    except ValueError:
+        return False
+    return True
+
+
+@given(PIECES | PIECES.map(lambda inner: b"[" + inner + b"]"))
+def test_what_is_refused_whole_is_what_is_not_json(body):
+    """A request is refused whole if another parser does not take it for JSON, and only then."""
+    try:
+        events_of(body, "1")
+    except InvalidInputError:
+        assert not is_json(body)
+    else:
+        assert is_json(body)
 
 
 JSON = st.recursive(
@@ -124,6 +252,21 @@ def test_any_bytes_become_events_or_errors(body):
     except InvalidInputError:
         return
     assert all(isinstance(event, Checked | Rejected) for event in events)
+
+
+@given(
+    st.dictionaries(st.text(st.sampled_from("ab\ud800\udc00\u00e9")), JSON | st.text(st.characters())), st.booleans()
+)
+def test_what_is_accepted_can_be_encoded_again(data, is_ascii):
+    """Whatever passes, also where nobody looked, has only characters that can be written."""
+    body = json.dumps({**EVENT, "data": data, "more": data}, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+    for event in (*events_of(body, "1"), *lines_of(body, "1")):
+        if isinstance(event, Checked):
+            json.dumps(json.loads(event.raw), ensure_ascii=False).encode()
+            msgspec.json.encode(event.data)
+        else:
+            with pytest.raises(UnicodeEncodeError):
+                json.dumps(data, ensure_ascii=False).encode()
 
 
 @given(st.dictionaries(st.sampled_from([*EVENT, "tenant", "time", "actor", "readers"]), JSON))

@@ -158,6 +158,84 @@ def _memory():
     return tracemalloc.get_traced_memory()[0]
 
 
+LINES = "\n".join(json.dumps(event(id)) for id in "abc")
+CLOUD = {"specversion": "1.0", "source": "/portals/1", **event("a")}
+MODES = {
+    "no type": ({}, json.dumps(event("a")), ["a"]),
+    "JSON": ({"Content-Type": "application/json"}, json.dumps([event("a"), event("b")]), ["a", "b"]),
+    "JSON, in capitals": ({"Content-Type": "Application/JSON; Charset=UTF-8"}, json.dumps(event("a")), ["a"]),
+    "as curl -d says": ({"Content-Type": "application/x-www-form-urlencoded"}, json.dumps(event("a")), ["a"]),
+    "lines": ({"Content-Type": "application/x-ndjson"}, LINES, ["a", "b", "c"]),
+    "lines, one of them wrong": ({"Content-Type": "application/x-ndjson"}, "{\n" + LINES, [None, "a", "b", "c"]),
+    "a CloudEvent": ({"Content-Type": "application/cloudevents+json; charset=utf-8"}, json.dumps(CLOUD), ["a"]),
+    "a batch": ({"Content-Type": "application/cloudevents-batch+json"}, json.dumps([CLOUD, {}]), ["a", None]),
+    "binary": (
+        {
+            "Content-Type": "application/json",
+            "ce-specversion": "1.0",
+            "ce-id": "%C3%A9",
+            "ce-type": "file.updated",
+            "ce-source": "/portals/1",
+        },
+        json.dumps({"id": 991}),
+        ["\u00e9"],
+    ),
+    "binary, without a version": ({"Content-Type": "application/json", "ce-id": "a"}, json.dumps(event("b")), ["a"]),
+}
+
+
+@pytest.mark.parametrize(("headers", "body", "ids"), MODES.values(), ids=MODES)
+async def test_the_content_type_says_in_which_form_events_come(client, headers, body, ids):
+    """Plain, in lines, or a CloudEvent in each of its modes: there is an entry for each, in the order sent."""
+    skip = {"skip_auto_headers": ("Content-Type",)}
+    async with client.session.post(client.make_url(PATH), data=body.encode(), headers=headers, **skip) as answer:
+        told = await answer.json()
+    assert [entry["id"] for entry in told["events"]] == ids
+    assert ["error" in entry for entry in told["events"]] == [
+        id is None or body == json.dumps(event("b")) for id in ids
+    ]
+    assert answer.status == (200 if told["accepted"] else 422)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "says"),
+    [
+        ("application/xml", "<a/>", 415, "application/x-ndjson"),
+        ("application/cloudevents+avro", "", 415, "application/cloudevents+json"),
+        ("application/json; charset=utf-16", "[]", 415, "UTF-8"),
+        ("application/json", LINES, 400, "application/x-ndjson"),
+        ("application/cloudevents+json", "[]", 400, "application/cloudevents-batch+json"),
+        ("application/cloudevents+json", "{", 400, "not JSON"),
+        ("application/cloudevents-batch+json", json.dumps(CLOUD), 400, "not JSON"),
+    ],
+)
+async def test_what_is_sent_as_something_else_is_told_what_to_say(client, kind, body, status, says):
+    """A form that is not taken, or not said, is refused with what to send instead."""
+    answer = await client.post(PATH, data=body.encode(), headers={"Content-Type": kind})
+    told = await answer.json(content_type="application/problem+json")
+    assert (answer.status, told["status"]) == (status, status)
+    assert says in told["detail"]
+
+
+async def test_an_entry_names_the_limit_it_met(client):
+    """Beside the words there is a member for programs; the neighbours are accepted."""
+    told = await (await client.post(PATH, json=[event("x" * 201), event("b")])).json()
+    assert (told["accepted"], told["rejected"]) == (1, 1)
+    assert told["events"][0]["limit"] == "EVENT_ID_CHARS_MAX"
+
+
+async def test_a_cloud_event_is_recorded_in_the_plain_form(client, office):
+    """The ledger holds one form, whatever was sent; a CloudEvent is known by its specversion, and the same id is the
+    same event in any form."""
+    headers = {"Content-Type": "application/cloudevents+json"}
+    told = await (await client.post(PATH, data=json.dumps(CLOUD | {"x": 1}).encode(), headers=headers)).json()
+    again = await (await client.post(PATH, json=event("a"))).json()
+    (entry,) = told["events"]
+    assert again["events"] == [{**entry, "duplicate": True}]
+    body = office.reader.bodies([entry["position"]])[entry["position"]]
+    assert json.loads(body.data) == {**event("a"), "tenant": "1", "specversion": "1.0", "source": "/portals/1", "x": 1}
+
+
 async def raw(client, declared, sent):
     """A connection that has sent so much of a request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
@@ -176,6 +254,7 @@ async def test_uploads_that_stall_take_room_only_for_what_came(client, monkeypat
     for reader, writer in stalled:
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 10)
         assert answer.startswith(b"HTTP/1.1 408")
+        assert b'"limit":"READ_S"' in await asyncio.wait_for(reader.readuntil(b"}"), 10)
         writer.close()
 
 
