@@ -79,8 +79,8 @@ def _header_value(name: str, value: str) -> str:
     quoted = _QUOTED.match(value)
     text = value if quoted is None else re.sub(r"\\(.)", r"\1", quoted[1])
     try:
-        return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode()
-    except UnicodeDecodeError:
+        return unquote_to_bytes(text.encode()).decode()
+    except UnicodeError:
         raise InvalidInputError(f"the header {name} is not UTF-8, percent-encoded") from None
 
 

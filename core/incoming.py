@@ -169,7 +169,7 @@ def _told_apart(text: bytes) -> list[bytes] | None:
     for start in range(1, len(text), EVENT_BYTES_MAX):
         elements += [raw for _, raw in cut.feed(text[start : start + EVENT_BYTES_MAX]) if raw is not None]
         _count(len(elements))
-    is_array = cut.is_whole and not cut.behind and all(_fault(raw) is None for raw in elements)
+    is_array = text.endswith(b"]") and cut.is_whole and not cut.behind and all(_fault(raw) is None for raw in elements)
     return elements if is_array else None
 
 

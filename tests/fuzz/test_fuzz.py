@@ -15,7 +15,13 @@ import pytest
 from tests.fuzz.run import TARGETS
 from tests.tidy.tree import ROOT
 
-RUNS = {"answers": 50_000, "retry_after": 650_000, "upcaster": 300_000}
+RUNS = {
+    "answers": 50_000,
+    "cloud_events": 150_000,
+    "incoming": 100_000,
+    "retry_after": 500_000,
+    "upcaster": 250_000,
+}
 DONE = re.compile(r"^(\w+): (\d+) inputs tried, (\d+) taken, (.+)$", re.MULTILINE)
 WITHIN_S = 110
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.model.topics import TOPICS
-from tests.fuzz import answers, retry_after, upcaster
+from tests.fuzz import answers, cloud_events, incoming, retry_after, upcaster
 
-EXAMPLES = 1_000
+EXAMPLES = 500
 VALUES = some.recursive(
     some.none() | some.booleans() | some.integers(-(2**63), 2**64 - 1) | some.floats() | some.text() | some.binary(),
     lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(max_size=3), inner, max_size=3),
@@ -112,3 +114,72 @@ PARTS = some.sampled_from(
 def test_dates(asked, date):
     """The parts of dates in any order."""
     retry_after.look(f"{asked}\n{date}".encode())
+
+
+JUNK = some.sampled_from((None, 5, 2.5, "", "x" * 300, "\ud800", [], {}, ["everyone"], {"a": [[[]]]}, True))
+TEXTS = VALUES.filter(lambda value: isinstance(value, str | None))
+MEMBERS = {
+    "id": some.text(min_size=1, max_size=5),
+    "type": some.sampled_from(("file.updated", "a.b")),
+    "data": some.dictionaries(some.text(max_size=3), TEXTS, max_size=2),
+    "tenant": some.sampled_from(("1", "2")),
+    "time": some.sampled_from(
+        ("2026-11-23T10:00:00Z", "2026-02-30T10:00:00Z", "2026-11-23T10:00:00", "1969-01-01T00:00:00Z")
+    ),
+    "actor": some.text(max_size=3),
+    "readers": some.lists(some.sampled_from(("everyone", "user:a", "group:", "role:admin", "role:boss")), max_size=3),
+    "more": TEXTS,
+}
+
+
+@some.composite
+def portal_events(draw):
+    """The members of an event, some of them left out, some of them of another type."""
+    names = [*draw(some.lists(some.sampled_from(sorted(MEMBERS)), unique=True, max_size=5)), "id", "type", "data"]
+    said = {name: draw(MEMBERS[name]) for name in names}
+    for name in draw(some.lists(some.sampled_from(sorted(said)), max_size=1)):
+        said[name] = draw(JUNK)
+    return said
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(some.lists(portal_events() | JUNK, max_size=3), some.booleans(), some.sampled_from((None, 0, 2)))
+def test_portal_events(entries, by_line, indent):
+    """Arrays and lines of events, and of what is nearly one."""
+    if by_line:
+        incoming.look(b"\1" + "\n".join(json.dumps(entry) for entry in entries).encode())
+    else:
+        incoming.look(b"\0" + json.dumps(entries, indent=indent).encode())
+
+
+HEADS = some.sampled_from(
+    (
+        "ce-specversion: 1.0",
+        "ce-specversion: 1.1",
+        "ce-id: a",
+        "ce-id: %C3%A9%0A",
+        "Ce-Id: b",
+        "ce-source: /portals/1",
+        "ce-source: not a uri",
+        "ce-type: a.b",
+        'ce-type: "a.b"',
+        "ce-time: 2026-11-23T10:00:00Z",
+        "ce-time: yesterday",
+        "ce-tenant: 1",
+        "ce-readers: everyone  user:a",
+        "ce-Bad_Name: x",
+        "ce-: x",
+        "ce-datacontenttype: text/plain",
+        "content-type: application/json; charset=utf-8",
+        "content-type: text/plain",
+    )
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    some.lists(HEADS, unique=True, max_size=8), some.booleans(), some.sampled_from(("{}", '{"id": 5}', "[]", "", "x"))
+)
+def test_cloud_events(heads, is_filled_up, body):
+    """Headers of the binary mode in any choice and order."""
+    cloud_events.look(b"%c" % (2 * is_filled_up) + "\n".join((*heads, "", body)).encode())

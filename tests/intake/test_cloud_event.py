@@ -292,3 +292,9 @@ def test_any_members_are_checked(members):
         kept = json.loads(event.raw)
         assert kept["specversion"] == "1.0"
         assert kept["id"] == event.id
+
+
+def test_half_a_character_in_a_header_is_not_joined_with_an_escape():
+    """A byte that is not UTF-8 and an escape behind it make no character together."""
+    with pytest.raises(InvalidInputError, match="ce-id is not UTF-8"):
+        header_attributes([("ce-id", "\udccd%AE")])

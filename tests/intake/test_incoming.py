@@ -278,3 +278,12 @@ def test_any_members_are_checked(members):
         assert 1 <= len(event.id) <= 200
         assert isinstance(event.data, dict)
         assert event.actor is None or isinstance(event.actor, str)
+
+
+def test_an_array_that_ends_like_an_object_is_not_json():
+    """Nothing of it is taken, though each of its elements could be told apart."""
+    half = b'{"id": "\\ud800", "type": "b.c", "data": {}}'
+    whole = b'{"id": "a", "type": "b.c", "data": {}}'
+    assert len(events_of(b"[" + whole + b"," + half + b"]", "1")) == 2
+    with pytest.raises(InvalidInputError, match="not JSON"):
+        events_of(b"[" + whole + b"," + half + b"}", "1")
