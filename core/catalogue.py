@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -83,6 +83,10 @@ def _fault(trigger: Trigger) -> str | None:
     roles: object = trigger.roles
     if isinstance(roles, str) or not isinstance(roles, Collection):
         return "needs roles that are a collection"
+    if not isinstance(trigger.samples, Sequence) or not all(isinstance(one, Mapping) for one in trigger.samples):
+        return "needs samples that are a sequence of objects"
+    if not all(one is None or isinstance(one, Mapping) for one in (trigger.data_schema, trigger.payload_schema)):
+        return "needs schemas that are objects"
     unknown = [role for role in roles if role not in ROLES]
     return f"has the unknown role {unknown[0]!r}: there are {', '.join(ROLES)}" if unknown else None
 

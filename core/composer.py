@@ -62,7 +62,8 @@ class Composer:
 
     def unit(
         self, index: int, event: Checked, portal_event: PortalEvent, reading: Reading | Spoiled | None
-    ) -> Composed:
+    ) -> Composed | None:
+        """None when a plugin that has a say is left alone just now."""
         tenant, now = self._tenant, self._now
         condition = self._directory.condition(tenant)
         random = self._random(23)
@@ -70,22 +71,18 @@ class Composer:
         stream = prefix + b"\0\0\0"
         registered = self._plugins.triggers.get(event.type)
         webhooks: Sequence[Webhook] = ()
-        payload: bytes | None = None
+        payload, reading = self._written(event, reading)
         readers = event.readers
         target_type: str | None = None
         targets: tuple[int | str, ...] = ()
         if type(reading) is Reading:
-            try:
-                payload = encode(reading.payload)
-                # What cannot be stored is this plugin's fault, and must not fail the commit of others.
-                _STORED((reading.target_type, reading.target_ids, reading.readers, reading.changes))
-            except (TypeError, ValueError, RecursionError) as error:
-                payload, reading = None, self._plugins.spoiled(event.type, error)
-        if type(reading) is Reading:
             target_type, targets = reading.target_type, tuple(reading.target_ids)
             if readers is None and reading.readers is not None:
                 readers = tuple(reading.readers)
-            webhooks = self._webhooks(event, portal_event, targets, readers)
+            found = self._webhooks(event, portal_event, targets, readers)
+            if found is None:
+                return None
+            webhooks = found
         received = Received(
             tenant,
             now,
@@ -119,13 +116,27 @@ class Composer:
         unit = Unit(entries, Claim(self._claims, event.id), condition, (Body(0, salt, event.raw, payload),))
         return Composed(index, unit, received, early)
 
+    def _written(
+        self, event: Checked, reading: Reading | Spoiled | None
+    ) -> tuple[bytes | None, Reading | Spoiled | None]:
+        """The payload as receivers get it; what cannot be written is its plugin's fault, and spoils its event alone."""
+        if type(reading) is not Reading:
+            return None, reading
+        try:
+            payload = encode(reading.payload)
+            # What cannot be stored must not fail the commit of others.
+            _STORED((reading.target_type, reading.target_ids, reading.readers, reading.changes))
+        except Exception as error:  # noqa: BLE001 - what a plugin answered may be objects with code of its own
+            return None, self._plugins.spoiled(event.type, error)
+        return payload, reading
+
     def _webhooks(
         self,
         event: Checked,
         portal_event: PortalEvent,
         targets: Sequence[int | str],
         readers: Sequence[str] | None,
-    ) -> Sequence[Webhook]:
+    ) -> Sequence[Webhook] | None:
         tenant = self._directory.tenant(self._tenant)
         found = candidates(tenant, event.type, targets, event.actor, readers)
         if self._plugins.has_can_see:
@@ -133,6 +144,8 @@ class Composer:
             if doubts:
                 pairs = [(Owner(owner.id, owner.role, owner.groups), portal_event) for _, owner in doubts]
                 allowed = self._plugins.can_see(pairs, tenant.people)
+                if allowed is None:
+                    return None
                 refused = {doubt[0].id for doubt, may in zip(doubts, allowed, strict=True) if not may}
                 return [webhook for webhook, _ in found if webhook.id not in refused]
         return [webhook for webhook, _ in found]

@@ -26,7 +26,8 @@ def read_event(  # type: ignore[empty-body]
 
     *events* are of one tenant and only of types this plugin registered. *directory* is who is who just before the
     first of them; an event whose trigger changes the directory comes alone. Depend on the arguments only.
-    If this raises, or answers the wrong number, it is asked again one by one and only the raisers are spoiled.
+    If this raises, or answers the wrong number, it is asked again one by one and only the raisers are spoiled; one that
+    does not answer within HOOK_S is interrupted, and its plugin is left alone for a while.
     """
 
 
@@ -36,5 +37,5 @@ def can_see(  # type: ignore[empty-body]
 ) -> Sequence[bool]:
     """Say for each pair whether *owner* may learn of *event*: False refuses, True grants nothing by itself.
 
-    Asked for all events, also other plugins'. A raiser counts as a no.
+    Asked for all events, also other plugins'. A raiser counts as a no, and so does one that is interrupted.
     """

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from core.asking import Unasked
 from core.clock import Clock
 from core.composer import Composed, Composer, Random, Source
 from core.directory import Directory
@@ -101,10 +102,11 @@ class Intake:
                 )
             while self._held:
                 await self._released.wait()
+            if self._plugins.is_troubled:
+                self._plugins.check({event.type for _, event in todo})
             some, rest = self._at_once(tenant, todo)
-            matched = self._match(tenant, some, source, results)
+            matched, again = self._match(tenant, some, source, results)
             answers = await self._append(matched) if matched else []
-            again = set()
             for unit, answer in zip(matched, answers, strict=True):
                 if type(answer) is int:
                     results[unit.index] = _accepted(unit.received, answer)
@@ -117,6 +119,7 @@ class Intake:
                 else:
                     again.add(unit.index)
             refusals += bool(again)
+            # What a plugin was not asked about meets `check` next, and with it the 503.
             todo = [(index, event) for index, event in some if index in again] + rest
         if duplicates:
             await self._recall(duplicates, results)
@@ -166,12 +169,19 @@ class Intake:
         todo: Sequence[tuple[int, Checked]],
         source: Source,
         results: list[Result | None],
-    ) -> list[Composed]:
-        """Units for all of *todo*, in order; those that change the directory are read and judged in their place."""
+    ) -> tuple[list[Composed], set[int]]:
+        """Units for *todo*, in order; those that change the directory are read and judged in their place. The second
+        are the places of events that a plugin which hangs was not asked about."""
         now = self._clock.now_ms()
         composer = Composer(self._directory, self._plugins, self._random, tenant, source, now)
         matched: list[Composed] = []
+        unasked: set[int] = set()
         stretch: list[tuple[int, Checked, PortalEvent]] = []
+
+        def keep(unit: Composed | None) -> bool:
+            if unit is not None:
+                matched.append(unit)
+            return unit is not None
 
         def close() -> None:
             if not stretch:
@@ -182,8 +192,8 @@ class Intake:
             for (index, event, portal_event), reading in zip(stretch, readings, strict=True):
                 if isinstance(reading, Unreadable):
                     results[index] = Rejected(event.id, f"{event.path}.{reading.path}: {reading.reason}")
-                else:
-                    matched.append(composer.unit(index, event, portal_event, reading))
+                elif isinstance(reading, Unasked) or not keep(composer.unit(index, event, portal_event, reading)):
+                    unasked.add(index)
             stretch.clear()
 
         catalogue = self._plugins.triggers
@@ -191,7 +201,8 @@ class Intake:
             registered = catalogue.get(event.type)
             portal_event = event.as_portal_event(now)
             if registered is None:
-                matched.append(composer.unit(index, event, portal_event, None))
+                if not keep(composer.unit(index, event, portal_event, None)):
+                    unasked.add(index)
             elif registered.trigger.changes_directory:
                 close()
                 stretch.append((index, event, portal_event))
@@ -201,7 +212,7 @@ class Intake:
         close()
         # Units of unknown types were made ahead of the stretch they stood in; they depend on nothing.
         matched.sort(key=lambda unit: unit.index)
-        return matched
+        return matched, unasked
 
 
 def _accepted(received: Received, position: int) -> Accepted:

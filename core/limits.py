@@ -50,6 +50,24 @@ SECRET_CHARS_MAX = 75
 PLUGIN_FAULT_CHARS_MAX = 500
 """Kept of what a plugin raised."""
 
+IMPORT_S = 5.0
+"""How long the start waits for a plugin to be imported and to register its triggers; one that comes later is taken
+then, and until then no events are."""
+PLUGIN_AGAIN_S = 5
+"""How long until a plugin that could not be loaded is tried again."""
+HOOK_S = 3.0
+"""How long a hook may take for one batch; then it is interrupted, and its plugin rests."""
+HOOK_SLOW_S = 0.5
+"""A hook that takes longer is slow: it is counted and logged, because everything waits for it."""
+HOOK_REST_S = 60
+"""How long a plugin whose hook was interrupted is not asked, and what it would be asked about is answered 503."""
+HUNG_EVENTS_MAX = 1_024
+"""Events over which a hook hung that are remembered, so that it is not asked about them again."""
+PLUGIN_LOG_S = 10
+"""Not more often than this, a plugin's faults are logged, and its slow hooks."""
+PLUGIN_NOTE_S = 3_600
+"""So long after its last fault, readiness still notes it."""
+
 # Ledger
 COMMIT_UNITS_MAX = 4_096
 """Units in one commit; the others wait for the next."""

@@ -28,10 +28,12 @@ from core.ledger.unit import Entry, Unit
 from core.ledger.views import Views
 from core.ledger.writer import Writer
 from core.limits import COMMIT_UNITS_MAX
+from core.loading import Loader
 from core.model import catalogue
 from core.model.topics import Codec
-from core.plugins import Plugins, load_plugins
+from core.plugins import Plugins
 from core.randomness import Randomness
+from core.renewal import Renewal
 from core.tokens import Tokens
 from core.webhooks import CheckUrl, Webhooks
 
@@ -103,7 +105,8 @@ class Office:
         self.clock = clock or SystemClock()
         self.alarms = alarms or LoopAlarms(self.clock)
         self.random = random = random or Randomness()
-        self.plugins = plugins or load_plugins()
+        loader = Loader()
+        self.plugins = plugins or Plugins(*loader.load())
         codec = Codec()
         try:
             self.recorder = SqliteRecorder(data / LEDGER_FILE, synchronous)
@@ -126,6 +129,7 @@ class Office:
         self.webhooks = Webhooks(
             self.directory, self.plugins, self.intake, self.writer, self.master_key, self.clock, random, check_url
         )
+        self.renewal = Renewal(loader, self.plugins, self._record_plugins, self.reading, self.clock, self.alarms)
         self.tokens = Tokens(self.directory, self.intake, self.writer, self.clock, random)
         self.followers: list[Follower] = []
         self.follow(History(self.reader))
@@ -154,13 +158,19 @@ class Office:
 
     async def start(self) -> None:
         """Record which plugins read events from here on, and bring all views up to the ledger."""
-        versions = self.plugins.versions()
-        if versions != self.directory.plugins:
-            event = catalogue.Changed("", self.clock.now_ms(), versions)
-            version = self.directory.catalogue_stream_version + 1
-            await self.writer.append([Unit([Entry(CATALOGUE_STREAM, version, event)])])
+        if self.plugins.faults:
+            # Nothing is read until they are all there, or uninstalled: one that is broken has not gone.
+            self.renewal.begin()
+        else:
+            await self._record_plugins(self.plugins.versions())
         for follower in self.followers:
             await follower.start()
+
+    async def _record_plugins(self, versions: Mapping[str, str]) -> None:
+        if versions != self.directory.plugins:
+            event = catalogue.Changed("", self.clock.now_ms(), dict(versions))
+            version = self.directory.catalogue_stream_version + 1
+            await self.writer.append([Unit([Entry(CATALOGUE_STREAM, version, event)])])
 
     async def reach(self, position: int) -> None:
         """Wait until all views hold what stands at *position*: what one has just made is in the list."""
@@ -169,6 +179,7 @@ class Office:
 
     async def close(self) -> None:
         """Finish what is under way, and write down what makes the next start fast."""
+        await self.renewal.stop()
         await self.writer.settle()
         for follower in self.followers:
             await follower.stop()

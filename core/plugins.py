@@ -1,34 +1,22 @@
-"""Finds plugins, calls them in batches, and contains their faults."""
+"""All loaded plugins: what they say of events, of who may know of them, and whether they can be asked just now."""
 
 from __future__ import annotations
 
-import inspect
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple, TypeVar, cast
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
-import pluggy
 
-from core import hookspecs
-from core.catalogue import Catalogue, RegisteredTrigger, catalogue_of
-from core.errors import PluginError
+from core.asking import UNASKED, Asker, Fault, Plugin, Unasked
+from core.catalogue import Catalogue, catalogue_of
+from core.conduct import Conduct
+from core.errors import OverloadedError
+from core.limits import PLUGIN_AGAIN_S, PLUGIN_NOTE_S
 from core.readings import described, reading_fault
-from core.trigger import Directory, Owner, PortalEvent, Reading, Trigger, Unreadable
+from core.trigger import Directory, Owner, PortalEvent, Reading, Unreadable
 
-GROUP = "hookledger"
-"""The entry-point group plugins are found by."""
-
-UNVERSIONED = "0"
-"""The version of what comes from no distribution and names none itself."""
-
-Item = TypeVar("Item")
 Pair = tuple[Owner, PortalEvent]
-Hook = Callable[..., Any]
-"""An implementation; called by keyword, it picks the arguments it names."""
-
-logger = logging.getLogger(__name__)
 
 
 class Spoiled(msgspec.Struct, frozen=True):
@@ -39,22 +27,13 @@ class Spoiled(msgspec.Struct, frozen=True):
     fault: str
 
 
-Outcome = Reading | Unreadable | Spoiled
+Outcome = Reading | Unreadable | Spoiled | Unasked
 """What became of one event."""
 
 
-class Fault(NamedTuple):
-    """Stands where an answer should be."""
-
-    text: str
-
-
-class Plugin(NamedTuple):
-    """One plugin and the hooks it implements."""
-
-    name: str
-    version: str
-    hooks: Mapping[str, Hook]
+def versions_of(plugins: Sequence[Plugin]) -> dict[str, str]:
+    """Name → version, by name."""
+    return {plugin.name: plugin.version for plugin in sorted(plugins, key=lambda plugin: plugin.name)}
 
 
 class Plugins:
@@ -62,16 +41,85 @@ class Plugins:
     for another, but `data` is the decoded JSON itself and not a copy. The ledger keeps the bytes as sent, so a plugin
     that writes into it spoils its own reading only; that none does is for tests to show."""
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
-        self.triggers: Catalogue = catalogue_of(entry for plugin in plugins for entry in _registered(plugin))
+    def __init__(
+        self,
+        plugins: Sequence[Plugin],
+        faults: Mapping[str, str] | None = None,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.asker = Asker(timer)
+        self.triggers: Catalogue = {}
+        self.take(plugins, faults or {})
+
+    def take(self, plugins: Sequence[Plugin], faults: Mapping[str, str]) -> None:
+        """These are all plugins from here on; *faults* says why others could not be loaded, by name."""
+        self.triggers = catalogue_of(entry for plugin in plugins for entry in plugin.registered())
+        self.faults = dict(faults)
         self._plugins = {plugin.name: plugin for plugin in plugins}
         self._judges = [plugin for plugin in plugins if "can_see" in plugin.hooks]
         self.has_can_see = bool(self._judges)
         """False: nobody has a say, and `can_see` need not be called."""
+        for name in self._plugins:
+            self.asker.conduct.setdefault(name, Conduct(name))
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether there is anything that `check` may refuse."""
+        return bool(self.faults) or self.asker.rested
+
+    def __iter__(self) -> Iterator[tuple[Plugin, Conduct]]:
+        """All loaded plugins by name, and how they have behaved."""
+        return ((self._plugins[name], self.asker.conduct[name]) for name in sorted(self._plugins))
 
     def versions(self) -> dict[str, str]:
         """Name → version, by name."""
-        return {name: self._plugins[name].version for name in sorted(self._plugins)}
+        return versions_of(list(self._plugins.values()))
+
+    def check(self, types: Collection[str]) -> None:
+        """OverloadedError when events of *types* cannot be read just now, or nobody can say who may know of them.
+
+        A plugin that is not there may have a say about everything, and its types would be taken for unknown ones.
+        """
+        if self.faults:
+            names = ", ".join(map(repr, sorted(self.faults)))
+            raise OverloadedError(f"plugins that cannot be loaded: {names}", retry_after_s=PLUGIN_AGAIN_S)
+        now = self.asker.timer()
+        resting = [plugin for plugin, conduct in self if conduct.rests_until > now]
+        self.asker.rested = bool(resting)
+        for plugin in resting:
+            if "can_see" in plugin.hooks or any(trigger.name in types for trigger in plugin.triggers):
+                raise OverloadedError(
+                    f"the plugin {plugin.name!r} hung, and is left alone for a while",
+                    retry_after_s=int(self.asker.conduct[plugin.name].rests_until - now) + 1,
+                    limit="HOOK_REST_S",
+                )
+
+    def reasons(self) -> list[str]:
+        """Why no events are taken just now; empty when they are."""
+        broken = [
+            f"plugin {name!r} cannot be loaded, and until it is, or is uninstalled, no events are taken: {fault}"
+            for name, fault in sorted(self.faults.items())
+        ]
+        return broken + [f"{said}, and it has a say about all events" for said in self._resting(judges=True)]
+
+    def notes(self) -> list[str]:
+        """What has gone wrong lately, although events are taken."""
+        now = self.asker.timer()
+        failed = [
+            f"plugin {plugin.name!r} failed {conduct.faults} times, {now - conduct.fault_at:.0f} s ago the last time: "
+            f"{conduct.fault}"
+            for plugin, conduct in self
+            if now - conduct.fault_at < PLUGIN_NOTE_S
+        ]
+        return failed + [f"{said}; its events are answered 503" for said in self._resting(judges=False)]
+
+    def _resting(self, *, judges: bool) -> list[str]:
+        now = self.asker.timer()
+        return [
+            f"plugin {plugin.name!r} hung, and is not asked for {conduct.rests_until - now:.0f} s more"
+            for plugin, conduct in self
+            if conduct.rests_until > now and ("can_see" in plugin.hooks) is judges
+        ]
 
     def read(self, events: Sequence[PortalEvent], directory: Directory) -> list[Outcome]:
         """What each event means, in their order. All are of one tenant and of types in `triggers`; one that may change
@@ -83,22 +131,24 @@ class Plugins:
                 outcomes[place] = outcome
         return cast("list[Outcome]", outcomes)
 
-    def can_see(self, pairs: Sequence[Pair], directory: Directory) -> list[bool]:
-        """For each pair whether no plugin refuses; one that fails on a pair refuses it."""
+    def can_see(self, pairs: Sequence[Pair], directory: Directory) -> list[bool] | None:
+        """For each pair whether no plugin refuses; one that fails on a pair refuses it. None: one hung a moment ago
+        and is not asked, so that nobody can say."""
         allowed = [True] * len(pairs)
         batch = tuple(pairs)
         for plugin in self._judges if batch else ():
-            answers = _answers(plugin.hooks["can_see"], "pairs", batch, directory, _verdict_fault)
-            faults = [answer.text for answer in answers if isinstance(answer, Fault)]
-            if faults:
-                logger.warning("plugin %r refuses %d of %d pairs: %s", plugin.name, len(faults), len(pairs), faults[0])
+            answers = self.asker.answers(plugin, "can_see", "pairs", batch, directory, _verdict_fault)
+            if UNASKED in answers:
+                return None
             allowed = [before and answer is True for before, answer in zip(allowed, answers, strict=True)]
         return allowed
 
-    def spoiled(self, type: str, error: Exception) -> Spoiled:
+    def spoiled(self, type: str, error: BaseException) -> Spoiled:
         """For a fault that shows only later: a payload that cannot be written as JSON."""
         _, plugin, version = self.triggers[type]
-        return Spoiled(plugin, version, described(error))
+        fault = described(error)
+        self.asker.conduct[plugin].failed("read_event", fault, 1, self.asker.timer())
+        return Spoiled(plugin, version, fault)
 
     def _by_plugin(self, events: Sequence[PortalEvent]) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
@@ -111,126 +161,11 @@ class Plugins:
             return reading_fault(answer, triggers[event.type].trigger.changes_directory)
 
         triggers = self.triggers
-        answers = _answers(plugin.hooks["read_event"], "events", events, directory, fault_of)
-        for answer in answers:
-            if isinstance(answer, Fault):
+        for answer in self.asker.answers(plugin, "read_event", "events", events, directory, fault_of):
+            if type(answer) is Fault:
                 yield Spoiled(plugin.name, plugin.version, answer.text)
             else:
-                yield cast("Reading | Unreadable", answer)
-
-
-def load_plugins(only: Sequence[str] | None = None, extra: Mapping[str, object] | None = None) -> Plugins:
-    """Those that installed distributions offer (`only`: of these names), and `extra` by name; PluginError names the
-    first that cannot be loaded. Walks all installed distributions: call it once."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    plugins = []
-    for entry in _installed(only):
-        version = entry.dist.version if entry.dist is not None else UNVERSIONED
-        plugins.append(_register(manager, entry.name, version, _imported(entry)))
-    for name, plugin in (extra or {}).items():
-        plugins.append(_register(manager, name, str(getattr(plugin, "__version__", UNVERSIONED)), plugin))
-    return Plugins(plugins)
-
-
-def _installed(only: Sequence[str] | None) -> list[EntryPoint]:
-    """By name, so that the order of the machine's folders decides nothing."""
-    found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=GROUP):
-        if only is not None and entry.name not in only:
-            continue
-        twin = found.setdefault(entry.name, entry)
-        if twin is not entry:
-            raise PluginError(f"plugin {entry.name!r}: two distributions offer one: {twin.value} and {entry.value}")
-    for name in only or ():
-        if name not in found:
-            raise PluginError(f"plugin {name!r}: no installed distribution offers it (entry-point group {GROUP!r})")
-    return [found[name] for name in sorted(found)]
-
-
-def _imported(entry: EntryPoint) -> object:
-    try:
-        return entry.load()
-    except Exception as error:  # an import runs the plugin's own code: anything may come
-        raise PluginError(f"plugin {entry.name!r}: {entry.value} cannot be imported: {described(error)}") from error
-
-
-def _register(manager: pluggy.PluginManager, name: str, version: str, plugin: object) -> Plugin:
-    try:
-        manager.register(plugin, name=name)
-        manager.check_pending()
-    except (pluggy.PluginValidationError, ValueError) as error:
-        raise PluginError(f"plugin {name!r}: {described(error)}") from error
-    hooks: dict[str, Hook] = {}
-    for caller in manager.get_hookcallers(plugin) or ():
-        for implementation in caller.get_hookimpls():
-            if implementation.plugin is plugin:
-                if caller.name in hooks:
-                    raise PluginError(f"plugin {name!r}: implements {caller.name} twice")
-                hooks[caller.name] = _bound(name, caller.name, implementation)
-    if not hooks:
-        raise PluginError(f"plugin {name!r}: implements no hook; each needs @hookimpl")
-    if "register_triggers" in hooks and "read_event" not in hooks:
-        raise PluginError(f"plugin {name!r}: registers triggers and has no read_event for them")
-    return Plugin(name, version, hooks)
-
-
-def _bound(name: str, hook: str, implementation: pluggy.HookImpl) -> Hook:
-    """The implementation by itself: pluggy would call everybody's, and let one's exception end the others' calls."""
-    function, wanted = implementation.function, implementation.argnames
-    if implementation.wrapper or implementation.hookwrapper:
-        raise PluginError(f"plugin {name!r}: {hook} is a wrapper; each plugin is asked by itself")
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        raise PluginError(f"plugin {name!r}: {hook} is asynchronous or a generator; it must return a sequence")
-    return lambda **given: function(*[given[argument] for argument in wanted])
-
-
-def _registered(plugin: Plugin) -> list[RegisteredTrigger]:
-    hook = plugin.hooks.get("register_triggers")
-    if hook is None:
-        return []
-    try:
-        triggers = list(hook())
-    except Exception as error:  # the plugin's own code: anything may come
-        raise PluginError(f"plugin {plugin.name!r}: register_triggers failed: {described(error)}") from error
-    for trigger in triggers:
-        if not isinstance(trigger, Trigger):
-            raise PluginError(f"plugin {plugin.name!r}: registers {type(trigger).__name__}, not a Trigger")
-    return [RegisteredTrigger(trigger, plugin.name, plugin.version) for trigger in triggers]
-
-
-def _answers(
-    hook: Hook,
-    argument: str,
-    items: tuple[Item, ...],
-    directory: Directory,
-    fault_of: Callable[[Item, object], str | None],
-) -> Sequence[object]:
-    """One answer, or Fault, for each item: where the batch goes wrong, they are asked for one by one."""
-    try:
-        answers = hook(**{argument: items}, directory=directory)
-        fault = _batch_fault(answers, items, fault_of)
-        if fault is None:
-            return tuple(answers)
-    except Exception as error:  # noqa: BLE001 - the plugin's own code: anything may come, and must not stop the others
-        fault = described(error)
-    if len(items) == 1:
-        return (Fault(fault),)
-    return [_answers(hook, argument, (item,), directory, fault_of)[0] for item in items]
-
-
-def _batch_fault(
-    answers: object, items: tuple[Item, ...], fault_of: Callable[[Item, object], str | None]
-) -> str | None:
-    if not isinstance(answers, Sequence):
-        return f"answered {type(answers).__name__}, not a sequence"
-    if len(answers) != len(items):
-        return f"answered {len(answers)} times to {len(items)}"
-    for item, answer in zip(items, answers, strict=True):
-        fault = fault_of(item, answer)
-        if fault is not None:
-            return fault
-    return None
+                yield cast("Outcome", answer)
 
 
 def _verdict_fault(_: Pair, answer: object) -> str | None:

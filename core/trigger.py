@@ -19,7 +19,10 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     `order` is its place in the catalogue. `bit` (0-62, unique) is DocSpace's number for it, 2**bit
     is sent as `triggerId`; None leaves `triggerId` out. `roles` may subscribe to it.
     `changes_directory`: its events say who is who, and only then may a Reading hold `changes`.
-    `samples` are portal events (plain form, as JSON objects) that the plugin's own tests and the demo use.
+    `samples` are portal events (plain form, as JSON objects) for people, for the plugin's own tests and for the demo.
+    `data_schema` and `payload_schema` are JSON Schemas (2020-12): of the `data` that a portal sends, and of the
+    `payload` that a receiver gets. They are shown to people and nothing is checked against them; where they are None,
+    what is shown is derived from the samples.
     """
 
     name: str
@@ -28,6 +31,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     roles: Collection[Role] = ("admin", "room-admin", "user")
     changes_directory: bool = False
     samples: Sequence[Mapping[str, Any]] = ()
+    data_schema: Mapping[str, Any] | None = None
+    payload_schema: Mapping[str, Any] | None = None
 
 
 class PortalEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -173,6 +173,8 @@ class Webhooks:
         near = [known for known in triggers if known.startswith(name)] or get_close_matches(name, triggers)
         if near:
             return f"what comes near: {', '.join(near)}"
+        if self._plugins.faults:
+            return f"plugins that cannot be loaded: {', '.join(map(repr, sorted(self._plugins.faults)))}"
         return "if its plugin was installed just now, start `serve` again"
 
 

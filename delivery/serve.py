@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from core.hook_guard import HookGuard
 from core.operations.table import operations
 from core.options import as_typed, file_read, settings_options
 from core.settings import Settings
@@ -38,6 +39,8 @@ async def _serve(settings: Settings, file: Path | None) -> None:
     stop = asyncio.Event()
     _listen_to_signals(stop)
     service = service_of(settings)
+    service.office.plugins.asker.guard = guard = HookGuard()
+    service.office.renewal.on_complete = lambda: _say_ready(service)
     site = app.build(service.office, service.readiness, intake_bytes_max=settings.intake_bytes_max)
     finish_s = min(FINISH_S, settings.stop_s)
     public = Reception(site, lambda: service.is_ready, finish_s)
@@ -50,13 +53,21 @@ async def _serve(settings: Settings, file: Path | None) -> None:
             click.echo(f"settings are from {file}")
         if await _started(service, stop):
             await private.open_operator(settings.data)
-            click.echo("ready")
+            _say_ready(service)
             for line in _hints(service, settings.data):
                 click.echo(line)
             await stop.wait()
             log.info("stopping: requests under way are finished first")
     finally:
         await _stop(service, (public, private), settings.stop_s)
+        guard.close()
+
+
+def _say_ready(service: Service) -> None:
+    """Or say why it is not; what it does nevertheless, it does."""
+    reasons = service.readiness()
+    for line in [f"not ready: {reason}" for reason in reasons] or ["ready"]:
+        click.echo(line)
 
 
 def service_of(settings: Settings) -> Service:

@@ -122,6 +122,7 @@ class Service:
             reasons.append("starting: the ledger is being followed to its head")
         if self.office.writer.fault is not None:
             reasons.append(f"the ledger cannot write: {self.office.writer.fault}")
+        reasons += self.office.plugins.reasons()
         reasons += [
             f"the view {follower.view.name} is not kept up: {follower.fault}"
             for follower in self.office.followers

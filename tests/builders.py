@@ -12,10 +12,10 @@ from core.ledger.append import Appender
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
 from core.ledger.unit import Entry, Unit
+from core.loading import load_plugins
 from core.model import delivery, group, person, webhook
 from core.model.topics import Codec
 from core.office import Office
-from core.plugins import load_plugins
 from tests.invented import InventedClock
 from tests.plugins.conftest import ours
 

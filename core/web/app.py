@@ -53,7 +53,7 @@ def build(office: Office, readiness: health.Readiness, *, intake_bytes_max: int 
     """The application for everybody who reaches the port."""
     app = web.Application(middlewares=[problems], client_max_size=REQUEST_BYTES_MAX)
     app.add_routes(events.routes(office, intake_bytes_max))
-    app.add_routes(health.routes(readiness))
+    app.add_routes(health.routes(readiness, office.plugins.notes))
     return app
 
 

@@ -10,16 +10,20 @@ from aiohttp import web
 Readiness = Callable[[], Sequence[str]]
 """Why the service is not ready; empty when it is."""
 
+Notes = Callable[[], Sequence[str]]
+"""What has gone wrong lately, although it is ready."""
 
-def routes(readiness: Readiness) -> list[web.RouteDef]:
+
+def routes(readiness: Readiness, notes: Notes) -> list[web.RouteDef]:
     async def live(_: web.Request) -> web.Response:
         return _answer(200, {"live": True})
 
     async def ready(_: web.Request) -> web.Response:
-        reasons = list(readiness())
+        reasons, noted = list(readiness()), list(notes())
+        told = {"notes": noted} if noted else {}
         if reasons:
-            return _answer(503, {"ready": False, "reasons": reasons})
-        return _answer(200, {"ready": True})
+            return _answer(503, {"ready": False, "reasons": reasons, **told})
+        return _answer(200, {"ready": True, **told})
 
     return [web.get("/health/live", live), web.get("/health/ready", ready)]
 

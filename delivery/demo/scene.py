@@ -9,7 +9,7 @@ import msgspec
 
 from core.catalogue import DOCSPACE_TRIGGERS
 from core.errors import HookledgerError
-from core.plugins import load_plugins
+from core.loading import load_plugins
 from core.wire import signature
 
 REPORT = "991"

@@ -15,11 +15,11 @@ from core.incoming import events_of
 from core.ledger.keys import master_key
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
+from core.loading import load_plugins
 from core.model import webhook as webhook_events
 from core.model.delivery import AttemptFailed, Created, Delivered
 from core.model.portal_event import Received
 from core.model.topics import Codec
-from core.plugins import load_plugins
 from core.wire.again import headers_again, render_again
 from delivery.addresses import AddressGuard
 from delivery.lean_sender import LeanSender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from configparser import ConfigParser
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from core.clock import from_iso
-from core.plugins import Plugins, load_plugins
+from core.loading import load_plugins
+from core.plugins import Plugins
 from core.trigger import PortalEvent, Role, Status
 
 
@@ -96,3 +98,24 @@ def read(plugins, nobody, a_portal_event):
         return outcome
 
     return ask
+
+
+@pytest.fixture(name="distribution")
+def _distribution(tmp_path, monkeypatch):
+    """Installs, for one test, a distribution that has entry points and maybe a module."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+
+    def install(name, version, entry_points, modules=()):
+        info = tmp_path / f"{name}-{version}.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = [f"{plugin} = {module}" for plugin, module in entry_points.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[hookledger]", *lines]))
+        for module, source in dict(modules).items():
+            (tmp_path / f"{module}.py").write_text(source)
+
+    yield install
+    for module in set(sys.modules) - before:
+        if module.startswith("kites"):
+            del sys.modules[module]

@@ -6,7 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from core.plugins import Spoiled, load_plugins
+from core.loading import load_plugins
+from core.plugins import Spoiled
 from hookledger import Owner, Reading, RemoveGroup, SetGroup, SetPerson, Trigger, Unreadable, hookimpl
 
 FINE = Reading(payload={"id": 1}, target_type="kite", target_ids=(1,))
@@ -212,7 +213,7 @@ def test_a_doubtful_answer_is_a_no(bad, pairs, nobody, caplog):
     """A plugin that fails on a pair refuses that pair and no other, and the log says which plugin it was."""
     plugins = loaded(can_see=lambda pairs: [bad() if event.data["bad"] else True for _, event in pairs])
     assert plugins.can_see(pairs, nobody) == [True] * 3 + [False] + [True] * 6
-    assert "plugin 'kites' refuses 1 of 10 pairs" in caplog.text
+    assert "plugin 'kites': can_see failed (1 new, 1 since the start)" in caplog.text
 
 
 def test_a_wrong_number_of_verdicts_is_asked_for_again(pairs, nobody):

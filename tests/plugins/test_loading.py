@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from types import ModuleType
 
 import pytest
 
 from core.errors import PluginError
-from core.plugins import load_plugins
+from core.loading import load_plugins
 from hookledger import Reading, Trigger, hookimpl
 
 
@@ -28,27 +27,6 @@ def load(*plugins):
 
 def kite(**fields):
     return Trigger(**({"name": "kite.torn", "order": 100} | fields))
-
-
-@pytest.fixture
-def distribution(tmp_path, monkeypatch):
-    """Installs, for one test, a distribution that has entry points and maybe a module."""
-    monkeypatch.syspath_prepend(tmp_path)
-    before = set(sys.modules)
-
-    def install(name, version, entry_points, modules=()):
-        info = tmp_path / f"{name}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        lines = [f"{plugin} = {module}" for plugin, module in entry_points.items()]
-        (info / "entry_points.txt").write_text("\n".join(["[hookledger]", *lines]))
-        for module, source in dict(modules).items():
-            (tmp_path / f"{module}.py").write_text(source)
-
-    yield install
-    for module in set(sys.modules) - before:
-        if module.startswith("kites"):
-            del sys.modules[module]
 
 
 KITES = """
