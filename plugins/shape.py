@@ -19,6 +19,17 @@ TYPES: Mapping[str, frozenset[type]] = {
 }
 """How a shape says a type → what decoded JSON has there. null is every member's default, and as good as absent."""
 
+JSON_TYPES: Mapping[str, tuple[str, ...]] = {
+    "int": ("integer",),
+    "str": ("string",),
+    "bool": ("boolean",),
+    "int or str": ("integer", "string"),
+    "object": ("object",),
+    "object or str": ("object", "string"),
+    "array": ("array",),
+}
+"""The same, as JSON Schema names it."""
+
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 """Ids are recorded as 64 bits; JSON has longer numbers."""
 
@@ -31,6 +42,15 @@ class Shape:
         self._words = {**sent, **(heard or {})}
         self._types = {name: TYPES[word] for name, word in self._words.items()}
         self._sent = tuple(sent)
+
+    def data_schema(self) -> Mapping[str, Any]:
+        """What a portal may send, as JSON Schema: null is as good as absent, but for the id."""
+        known = {name: _typed(*JSON_TYPES[word], "null") for name, word in self._words.items()}
+        return _object({**known, "id": _typed(*JSON_TYPES[self._words["id"]])})
+
+    def payload_schema(self) -> Mapping[str, Any]:
+        """What receivers get, as JSON Schema."""
+        return _object({name: _typed(*JSON_TYPES[self._words[name]]) for name in self._sent})
 
     def mistake(self, data: Mapping[str, Any], path: str) -> Unreadable | None:
         """The first member of the wrong type, or an `id` that names nothing; None when all is well."""
@@ -52,3 +72,11 @@ class Shape:
         """What receivers get of it. Nested values are the same objects, not copies."""
         get = data.get
         return {name: value for name in self._sent if (value := get(name)) is not None}
+
+
+def _typed(*types: str) -> Mapping[str, Any]:
+    return {"type": types[0] if len(types) == 1 else [*types]}
+
+
+def _object(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "object", "properties": properties, "required": ["id"]}

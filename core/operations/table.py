@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.operations import deliveries, tokens, webhooks
+from core.operations import deliveries, plugins, tokens, webhooks
 from core.operations.operation import Operation
 
 
@@ -19,5 +19,6 @@ def operations() -> Mapping[str, Operation[Any, Any]]:
             webhooks.SHOW,
             deliveries.LIST,
             deliveries.SHOW,
+            plugins.LIST,
         )
     }

@@ -5,11 +5,15 @@ Who may read an entry only the portal knows: without `readers` in the event, adm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hookledger import PortalEvent, Reading, Trigger, Unreadable, hookimpl
-from plugins.file_entry import FILE, FOLDER, file_entry
+from plugins.file_entry import FILE, FOLDER, SHAPE, file_entry
 from plugins.files.samples import samples
+
+FORMS = ("originalForm", "submittedForm")
+"""What a submitted form's data and payload hold."""
 
 TRIGGERS = (
     # name, bit, order
@@ -39,12 +43,23 @@ TRIGGERS = (
 @hookimpl
 def register_triggers() -> Sequence[Trigger]:
     known = samples()
-    return [Trigger(name=name, bit=bit, order=order, samples=known[name]) for name, bit, order in TRIGGERS]
+    return [_trigger(name, bit, order, known[name]) for name, bit, order in TRIGGERS]
 
 
 @hookimpl
 def read_event(events: Sequence[PortalEvent]) -> Sequence[Reading | Unreadable]:
     return [_submitted(event) if event.type == "form.submit" else _entry(event) for event in events]
+
+
+def _trigger(name: str, bit: int, order: int, samples: Sequence[Mapping[str, Any]]) -> Trigger:
+    data, payload = SHAPE.data_schema(), SHAPE.payload_schema()
+    if name == "form.submit":
+        data, payload = _of_both(data), _of_both(payload)
+    return Trigger(name=name, bit=bit, order=order, samples=samples, data_schema=data, payload_schema=payload)
+
+
+def _of_both(form: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "object", "properties": dict.fromkeys(FORMS, form), "required": [*FORMS]}
 
 
 def _entry(event: PortalEvent) -> Reading | Unreadable:
@@ -58,7 +73,7 @@ def _entry(event: PortalEvent) -> Reading | Unreadable:
 def _submitted(event: PortalEvent) -> Reading | Unreadable:
     """A form was filled in: the target is the form that people look for, not the copy with the answers."""
     payload = {}
-    for member in ("originalForm", "submittedForm"):
+    for member in FORMS:
         form = event.data.get(member)
         if not isinstance(form, dict):
             return Unreadable(f"data.{member}", "expected object")

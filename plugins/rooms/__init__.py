@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hookledger import PortalEvent, Reading, Role, Trigger, Unreadable, hookimpl
-from plugins.file_entry import FOLDER, file_entry
+from plugins.file_entry import FOLDER, SHAPE, file_entry
 from plugins.rooms.samples import samples
 
 NOT_GUESTS: tuple[Role, ...] = ("admin", "room-admin", "user")
@@ -31,8 +31,17 @@ TRIGGERS = (
 @hookimpl
 def register_triggers() -> Sequence[Trigger]:
     known = samples()
+    data, payload = SHAPE.data_schema(), SHAPE.payload_schema()
     return [
-        Trigger(name=name, bit=bit, order=order, roles=roles, samples=known[name])
+        Trigger(
+            name=name,
+            bit=bit,
+            order=order,
+            roles=roles,
+            samples=known[name],
+            data_schema=data,
+            payload_schema=payload,
+        )
         for name, bit, order, roles in TRIGGERS
     ]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hookledger import Directory, PortalEvent, Reading, Role, Trigger, Unreadable, hookimpl
-from plugins.users.group import read_group
+from plugins.shape import Shape
+from plugins.users import group, user
 from plugins.users.samples import samples
-from plugins.users.user import read_user
 
 NOT_GUESTS: tuple[Role, ...] = ("admin", "room-admin", "user")
 ADMINS: tuple[Role, ...] = ("admin", "room-admin")
@@ -28,14 +28,27 @@ TRIGGERS = (
 def register_triggers() -> Sequence[Trigger]:
     known = samples()
     return [
-        Trigger(name=name, bit=bit, order=order, roles=roles, changes_directory=True, samples=known[name])
+        Trigger(
+            name=name,
+            bit=bit,
+            order=order,
+            roles=roles,
+            changes_directory=True,
+            samples=known[name],
+            data_schema=_shape(name).data_schema(),
+            payload_schema=_shape(name).payload_schema(),
+        )
         for name, bit, order, roles in TRIGGERS
     ]
+
+
+def _shape(name: str) -> Shape:
+    return user.SHAPE if name.startswith("user.") else group.SHAPE
 
 
 @hookimpl
 def read_event(events: Sequence[PortalEvent], directory: Directory) -> Sequence[Reading | Unreadable]:
     return [
-        read_user(event, directory) if event.type.startswith("user.") else read_group(event, directory)
+        user.read_user(event, directory) if event.type.startswith("user.") else group.read_group(event, directory)
         for event in events
     ]
