@@ -43,28 +43,18 @@ __all__ = [
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 it is done, 1 it could not be, 2 it was said wrongly. None: the process's words."""
-    import sys
+    from core.check_url import CheckUrl
+    from core.commands.door import run
+    from core.commands.table import COMMANDS as FOR_PEOPLE
+    from core.settings import Network
+    from delivery.commands import COMMANDS as FOR_RECEIVERS
 
-    import click
+    def allowing(allow: Sequence[Network]) -> CheckUrl:
+        from delivery.service import url_check_allowing
 
-    from core.commands.table import commands as for_people
-    from core.errors import HookledgerError, InvalidInputError
-    from delivery.commands import commands as for_receivers
-    from delivery.serve import serve
-    from delivery.service import url_check_allowing
+        return url_check_allowing(allow)
 
-    door = click.Group(
-        "hookledger",
-        commands=[serve, *for_people, *for_receivers],
-        help="Webhooks for portals: signed, retried, and every one of them remembered.",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    door = click.version_option(package_name="hookledger")(door)
-    try:
-        door.main(args, prog_name="hookledger", obj=url_check_allowing)
-    except HookledgerError as error:
-        click.echo(f"hookledger: {error}", err=True)
-        sys.exit(2 if isinstance(error, InvalidInputError) else 1)
+    run(args, {**FOR_PEOPLE, **FOR_RECEIVERS}, allowing)
 
 
 if __name__ == "__main__":

@@ -64,3 +64,13 @@ class LedgerBusyError(LedgerError):
 
 class PluginError(HookledgerError):
     """A plugin cannot be loaded as it is."""
+
+
+def error_named(name: str) -> type[HookledgerError]:
+    """The error of the tree that has this name; HookledgerError for any other."""
+    found = [HookledgerError]
+    for kind in found:
+        if kind.__name__ == name:
+            return kind
+        found += kind.__subclasses__()
+    return HookledgerError

@@ -41,6 +41,12 @@ WEBHOOK_TARGET_CHARS_MAX = 255
 """The id of the one entity a webhook is limited to."""
 WEBHOOK_TRIGGERS_MAX = 200
 """Triggers of one webhook; one without any hears everything."""
+SCHEDULE_RETRIES_MAX = 50
+"""Retries in a webhook's own schedule."""
+SCHEDULE_WAIT_S_MAX = 7 * 24 * 3600
+"""How long such a schedule may wait before a retry."""
+USER_CHARS_MAX = 100
+"""An owner's id, or that of the person a token speaks for."""
 SECRET_CHARS_MIN = 8
 """A secret that somebody chose."""
 SECRET_CHARS_MAX = 75
@@ -139,3 +145,13 @@ LIST_MAX = 1_000
 """Deliveries in one list."""
 OPERATION_S = 60
 """How long a command waits for its answer."""
+ASK_TRIES_MAX = 5
+"""How often a command asks whose connection to `serve` breaks before the answer is there."""
+IDEMPOTENCY_KEY_CHARS_MAX = 200
+"""The key that somebody gives a command, so that it is not done twice."""
+COMPLETION_S = 2.0
+"""How long a shell waits at most for words to complete; then it gets none."""
+COMPLETION_WORDS_MAX = 200
+"""Words that a shell is offered at once."""
+WEBHOOKS_AT_ONCE_MAX = 1_000
+"""Webhooks, or tokens, that one command may name."""

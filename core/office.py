@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from core.alarms import Alarms, LoopAlarms
+from core.check_url import CheckUrl
 from core.clock import Clock, SystemClock
 from core.directory import SNAPSHOT, Directory
 from core.errors import LedgerBusyError, LedgerError
@@ -31,11 +32,12 @@ from core.limits import COMMIT_UNITS_MAX
 from core.loading import Loader
 from core.model import catalogue
 from core.model.topics import Codec
+from core.once import Once
 from core.plugins import Plugins
 from core.randomness import Randomness
 from core.renewal import Renewal
 from core.tokens import Tokens
-from core.webhooks import CheckUrl, Webhooks
+from core.webhooks import Webhooks
 
 LEDGER_FILE = "ledger.sqlite"
 VIEWS_FILE = "views.sqlite"
@@ -126,6 +128,7 @@ class Office:
         self.directory, self._snapshot_at = self._read_directory()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
         self.intake = Intake(self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random)
+        self.once = Once(self.writer, self.reader, self.reading, self.master_key, self.clock, random)
         self.webhooks = Webhooks(
             self.directory, self.plugins, self.intake, self.writer, self.master_key, self.clock, random, check_url
         )

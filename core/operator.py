@@ -1,61 +1,32 @@
-"""Ask for an operation, whoever holds the data directory: `serve` over its socket, or nobody, and then we do.
-
-The socket is a file in the data directory that only its owner may open: who can is the operator.
-"""
+"""Ask for an operation, whoever holds the data directory: `serve` over its socket, or nobody, and then we do."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiohttp
 import msgspec
 
+from core.check_url import CheckUrl
+from core.command_key import check_key
 from core.errors import (
-    ConflictError,
     HookledgerError,
     InvalidInputError,
     LedgerBusyError,
-    LedgerError,
-    NotAllowedError,
     NotFoundError,
     OverloadedError,
-    PluginError,
-    UnauthorizedError,
+    error_named,
 )
-from core.limits import OPERATION_S, STARTING_S
-from core.office import LEDGER_FILE, Office
-from core.operations.operation import Operation
-from core.webhooks import CheckUrl
+from core.limits import ASK_TRIES_MAX, OPERATION_S, STARTING_S
+from core.operations.operation import AnyOperation, Recording, answer
+from core.operator_socket import ERROR_HEADER, post
+from core.randomness import Randomness
 
-SOCKET_FILE = "operator.sock"
-ERROR_HEADER = "Hookledger-Error"
-"""Which error of ours an answer is, by its class."""
-
-_ADDRESS_BYTES_MAX = 103
-"""Of a Unix socket's path: 107 on Linux, 103 elsewhere."""
 _LOOK_AGAIN_S = 0.1
-_ERRORS = {
-    kind.__name__: kind
-    for kind in (
-        ConflictError,
-        HookledgerError,
-        InvalidInputError,
-        LedgerBusyError,
-        LedgerError,
-        NotAllowedError,
-        NotFoundError,
-        OverloadedError,
-        PluginError,
-        UnauthorizedError,
-    )
-}
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound=msgspec.Struct)
 Response = TypeVar("Response")
 
 
@@ -67,82 +38,107 @@ class Ledger(msgspec.Struct, frozen=True):
     check_url: CheckUrl
 
 
-@contextmanager
-def socket_address(data: Path) -> Iterator[str]:
-    """The address of the socket in *data*, which may be longer than addresses of Unix sockets can be."""
-    path = data / SOCKET_FILE
-    for address in (str(path), os.path.relpath(path)):
-        if len(os.fsencode(address)) <= _ADDRESS_BYTES_MAX:
-            yield address
-            return
-    if not Path("/proc/self/fd").is_dir():
-        raise LedgerError(f"the path of {path} is too long for a Unix socket: use a --data with a shorter one")
-    directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{directory}/{SOCKET_FILE}"
-    finally:
-        os.close(directory)
+async def ask(
+    ledger: Ledger, operation: AnyOperation[Request, Response], request: Request, key: str | None = None
+) -> Response:
+    """The answer of whoever holds the ledger. LedgerBusyError when somebody does and does not answer for STARTING_S.
 
-
-async def ask(ledger: Ledger, operation: Operation[Request, Response], request: Request) -> Response:
-    """The answer of whoever holds the ledger. LedgerBusyError when somebody does and does not answer for STARTING_S."""
-    if not operation.begins and not (ledger.data / LEDGER_FILE).exists():
-        raise NotFoundError(
-            f"there is no ledger in {ledger.data}: say where it is with --data, or start one with `hookledger serve`"
-        )
+    What records something is asked under a *key*, ours where there is none: if the connection to `serve` breaks before
+    the answer is there, it is asked again, of whoever holds the ledger by then, and is done once.
+    """
+    if key is not None:
+        check_key(key)
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + STARTING_S
+    give_up_at, broken = loop.time() + STARTING_S, 0
+    sent = Randomness()(16).hex() if key is None and isinstance(operation, Recording) else key
     while True:
         try:
-            return await ask_serve(ledger.data, operation, request)
+            return await _ask_serve(ledger.data, operation, request, sent)
         except FileNotFoundError:
             pass  # nobody serves
+        except ConnectionError as error:
+            broken += 1
+            if broken == ASK_TRIES_MAX:
+                raise _unanswered(error) from None
+            give_up_at = loop.time() + STARTING_S
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            continue
         try:
-            office = Office(ledger.data, environment=ledger.environment, check_url=ledger.check_url)
+            return await _answer_ourselves(ledger, operation, request, sent if broken else key)
         except LedgerBusyError:
             if loop.time() >= give_up_at:
                 raise
             await asyncio.sleep(_LOOK_AGAIN_S)
-            continue
-        try:
-            await office.start()
-            return await operation.run(office, request)
-        finally:
-            await office.close()
 
 
-async def ask_serve(data: Path, operation: Operation[Request, Response], request: Request) -> Response:
+async def ask_serve(
+    data: Path, operation: AnyOperation[Request, Response], request: Request, key: str | None = None
+) -> Response:
     """The answer of the `serve` that runs on *data*; FileNotFoundError when none listens."""
-    with socket_address(data) as address:
-        connector = aiohttp.UnixConnector(address)
-        timeout = aiohttp.ClientTimeout(total=OPERATION_S)
-        try:
-            async with (
-                aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-                session.post(
-                    f"http://operator/operator/{operation.name}", data=msgspec.json.encode(request)
-                ) as response,
-            ):
-                body = await response.read()
-        except aiohttp.ClientConnectorError as error:
-            if isinstance(error.os_error, FileNotFoundError | ConnectionRefusedError):
-                raise FileNotFoundError(data / SOCKET_FILE) from None
-            raise LedgerError(f"{data / SOCKET_FILE} cannot be opened: {error.os_error.strerror}") from None
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise HookledgerError(
-                f"`hookledger serve` did not answer ({type(error).__name__}): look whether it was done"
-            ) from None
-    if response.status != 200:
-        raise _error(response.headers.get(ERROR_HEADER, ""), body)
+    try:
+        return await _ask_serve(data, operation, request, key)
+    except ConnectionError as error:
+        raise _unanswered(error) from None
+
+
+def encoded(request: Any) -> bytes:
+    """A question as JSON. What was typed need not be text: InvalidInputError says which part of it is none."""
+    try:
+        return msgspec.json.encode(request)
+    except UnicodeEncodeError:
+        parts = msgspec.structs.asdict(request)
+        wrong = ", ".join(name for name, value in parts.items() if not _is_text(value))
+        raise InvalidInputError(f"this is not text, it holds bytes that are no UTF-8: {wrong}") from None
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def _answer_ourselves(
+    ledger: Ledger, operation: AnyOperation[Request, Response], request: Request, key: str | None
+) -> Response:
+    from core.office import LEDGER_FILE, Office
+
+    if not operation.begins and not (ledger.data / LEDGER_FILE).exists():
+        raise NotFoundError(
+            f"there is no ledger in {ledger.data}: say where it is with --data, or start one with `hookledger serve`"
+        )
+    office = Office(ledger.data, environment=ledger.environment, check_url=ledger.check_url)
+    try:
+        await office.start()
+        return await answer(office, operation, request, key)
+    finally:
+        await office.close()
+
+
+async def _ask_serve(
+    data: Path, operation: AnyOperation[Request, Response], request: Request, key: str | None
+) -> Response:
+    try:
+        async with asyncio.timeout(OPERATION_S):
+            status, headers, body = await post(data, f"/operator/{operation.name}", encoded(request), key)
+    except TimeoutError as error:
+        raise _unanswered(error) from None
+    if status != 200:
+        raise _error(headers.get(ERROR_HEADER.lower(), ""), body)
     try:
         return msgspec.json.decode(body, type=operation.response)
     except msgspec.MsgspecError as error:
         raise HookledgerError(f"`hookledger serve` is of another version than this command: {error}") from None
 
 
+def _unanswered(error: Exception) -> HookledgerError:
+    return HookledgerError(f"`hookledger serve` did not answer ({type(error).__name__}): look whether it was done")
+
+
 def _error(name: str, body: bytes) -> HookledgerError:
     """The error that a problem stands for, as it was raised there."""
-    kind = _ERRORS.get(name, HookledgerError)
+    kind = error_named(name)
     try:
         problem: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.MsgspecError:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from core.check_url import CheckUrl
 from core.settings import (
     FILE,
     FILE_VARIABLE,
@@ -29,7 +30,6 @@ from core.settings import (
     read_file,
     table,
 )
-from core.webhooks import CheckUrl
 
 CheckUrlAllowing = Callable[[Sequence[Network]], CheckUrl]
 """Makes the check of webhooks' URLs, for targets that are allowed although they are private. Who carries knows it."""
@@ -59,6 +59,16 @@ def data_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")(command)
+
+
+def key_option(command: Command) -> Command:
+    """`--idempotency-key K`."""
+    return click.option(
+        "--idempotency-key",
+        "key",
+        metavar="K",
+        help="A name of yours for what is asked here: said again with the same one, it is not done again.",
+    )(command)
 
 
 def setting_option(name: str, explained: str | None = None) -> Callable[[Command], Command]:

@@ -1,13 +1,18 @@
-"""What commands print for people: tables and headed lines, drawn on a terminal, plain where they are piped on."""
+"""What commands print for people: tables and headed lines, drawn on a terminal, plain where they are piped on.
+
+Rich is imported where something is drawn: a command that is piped on, or prints JSON, starts sooner without it.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 STATE_STYLES = {
     "delivered": "green",
@@ -17,10 +22,13 @@ STATE_STYLES = {
     "pending": "cyan",
     "enabled": "green",
     "disabled": "yellow",
+    "revoked": "dim",
 }
 """Words that are coloured wherever they stand alone."""
 
 GAP = "  "
+FOLDED_CHARS_MIN = 16
+"""A column is folded no narrower than this."""
 
 
 def plain(text: str) -> str:
@@ -33,35 +41,67 @@ def plain(text: str) -> str:
 
 
 def styled(text: str, style: str | None = None) -> Text:
+    from rich.text import Text
+
     return Text(plain(text), style or STATE_STYLES.get(text, ""))
 
 
+def console(file: IO[str] | None = None) -> Console:
+    """Where things are drawn; without any colour or weight where NO_COLOR says so."""
+    from rich.console import Console
+
+    return Console(file=file, highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], file: IO[str] | None = None) -> None:
-    """Rows under their columns' names; numbers to the right."""
-    console = Console(file=file, highlight=False)
+    """Rows under their columns' names; numbers to the right, and never cut or broken."""
+    file = sys.stdout if file is None else file
     numeric = [all(row[index].isdigit() or row[index] in ("", "–") for row in rows) for index in range(len(columns))]
-    if console.is_terminal:
-        table = Table(box=None, pad_edge=False, header_style="bold dim")
-        for name, is_numeric in zip(columns, numeric, strict=True):
-            table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*map(styled, row))
-        console.print(table)
+    if file.isatty():
+        _draw_table(columns, rows, numeric, file)
         return
-    lines = [columns, *([plain(cell).replace("\n", "\\n") for cell in row] for row in rows)]
+    lines = [columns, *([_one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
         cells = [
             cell.rjust(width) if is_numeric else cell.ljust(width)
             for cell, width, is_numeric in zip(line, widths, numeric, strict=True)
         ]
-        console.print(Text(GAP.join(cells).rstrip()), soft_wrap=True)
+        print(GAP.join(cells).rstrip(), file=file)
+
+
+def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], file: IO[str]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold dim")
+    width = 0
+    for index, (name, is_numeric) in enumerate(zip(columns, numeric, strict=True)):
+        is_whole = is_numeric or name == "id"
+        longest = max(len(line[index]) for line in (columns, *rows))
+        width += len(GAP) + (longest if is_whole else min(longest, FOLDED_CHARS_MIN))
+        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold", no_wrap=is_whole)
+    for row in rows:
+        table.add_row(*map(styled, row))
+    to = console(file)
+    # Where a terminal is narrower than this, its own breaks are easier to read than columns of a letter or two.
+    to.width = max(to.width, width)
+    to.print(table)
 
 
 def print_facts(facts: Sequence[tuple[str, str]], file: IO[str] | None = None, indent: str = "") -> None:
     """One fact a line, each behind its name."""
-    console = Console(file=file, highlight=False)
+    file = sys.stdout if file is None else file
     width = max((len(name) for name, _ in facts), default=0)
+    if not file.isatty():
+        for name, value in facts:
+            print(f"{indent}{name.ljust(width)}{GAP}{_one_line(value)}", file=file)
+        return
+    from rich.text import Text
+
+    to = console(file)
     for name, value in facts:
-        line = Text.assemble(indent, (name.ljust(width), "dim"), GAP, styled(value))
-        console.print(line, soft_wrap=True)
+        to.print(Text.assemble(indent, (name.ljust(width), "dim"), GAP, styled(value)), soft_wrap=True)
+
+
+def _one_line(text: str) -> str:
+    return plain(text).replace("\n", "\\n")

@@ -7,46 +7,51 @@ accepted after a command was answered hears of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
-from typing import Literal, Protocol
+from typing import Any, Literal
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from core.check_url import CheckUrl
 from core.clock import Clock
 from core.directory import Directory
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.intake import Intake
 from core.ledger.keys import NONCE_BYTES, MasterKey
-from core.ledger.unit import Answer, Entry, Sealed, Unit
+from core.ledger.unit import Entry, Sealed, Unit
 from core.ledger.writer import Writer
-from core.limits import (
-    TENANT_CHARS_MAX,
-    WEBHOOK_NAME_CHARS_MAX,
-    WEBHOOK_TARGET_CHARS_MAX,
-    WEBHOOK_TRIGGERS_MAX,
-    WEBHOOK_URL_CHARS_MAX,
-)
+from core.limits import WEBHOOKS_AT_ONCE_MAX
 from core.model import webhook
 from core.model.webhook import Webhook
+from core.once import Asked, append
 from core.plugins import Plugins
+from core.webhook_fields import FieldRules, Fields, check_tenant
 from core.wire import signature
 
 
-class CheckUrl(Protocol):
-    """Refuses a URL that we would not call, with an InvalidInputError that says why."""
+class Shown(msgspec.Struct, frozen=True):
+    """A secret that was just set, as it is shown this once: for verifiers, and itself where we made it."""
 
-    def __call__(self, url: str, ssl: bool) -> None: ...
+    verifier: str
+    secret: str | None
 
 
-class Made:
+class Made(Shown, frozen=True):
     """A webhook that was just created, with what is shown only once."""
 
-    def __init__(self, webhook: Webhook, secret: str, is_ours: bool) -> None:
-        self.webhook = webhook
-        self.verifier = signature.verifier(secret)
-        self.secret = secret if is_ours else None
+    webhook: Webhook
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What became of a webhook: field → (from, to), and its new secret where it has one."""
+
+    webhook: Webhook
+    changes: dict[str, tuple[Any, Any]]
+    shown: Shown | None
 
 
 class Webhooks:
-    """Creates, disables; finds."""
+    """Creates, changes, switches, deletes; finds."""
 
     def __init__(
         self,
@@ -59,8 +64,9 @@ class Webhooks:
         random: Callable[[int], bytes],
         check_url: CheckUrl,
     ) -> None:
-        self._directory, self._plugins, self._intake, self._writer = directory, plugins, intake, writer
-        self._master_key, self._clock, self._random, self._check_url = master_key, clock, random, check_url
+        self._directory, self._intake, self._writer = directory, intake, writer
+        self._master_key, self._clock, self._random = master_key, clock, random
+        self._rules = FieldRules(plugins, check_url)
 
     async def create(
         self,
@@ -74,32 +80,58 @@ class Webhooks:
         secret: str | None = None,
         ssl: bool = True,
         enabled: bool = True,
+        schedule_s: Sequence[int] | None = None,
         by: str | None,
+        asked: Asked | None = None,
     ) -> Made:
         """Record a webhook. Without *owner* it belongs to the portal itself; without *secret* we make one."""
-        is_ours = secret is None
-        if secret is None:
-            secret = signature.generate(self._random(32))
-        signature.check(secret)
-        if not 1 <= len(tenant) <= TENANT_CHARS_MAX:
-            raise InvalidInputError(f"a tenant has 1 to {TENANT_CHARS_MAX} characters", limit="TENANT_CHARS_MAX")
-        _check_text("name", name, WEBHOOK_NAME_CHARS_MAX, "WEBHOOK_NAME_CHARS_MAX")
-        _check_text("URL", url, WEBHOOK_URL_CHARS_MAX, "WEBHOOK_URL_CHARS_MAX")
-        if target is not None:
-            _check_text("target", target, WEBHOOK_TARGET_CHARS_MAX, "WEBHOOK_TARGET_CHARS_MAX")
-        self._check_url(url, ssl)
-        ordered = self._in_order(triggers)
-        now = self._clock.now_ms()
-        stream = now.to_bytes(6, "big") + self._random(10)
-        secret_id = now.to_bytes(6, "big") + self._random(10)
-        sealed = self._master_key.seal(secret, stream, self._random(NONCE_BYTES))
-        created = webhook.Created(tenant, now, by, name, url, owner, ordered, target, ssl, enabled, secret_id)
-        async with self._intake.held():
-            answers = await self._writer.append(
-                [Unit([Entry(stream, 1, created)], secrets=(Sealed(secret_id, stream, sealed),))]
+        check_tenant(tenant)
+        said = self._rules.said(
+            Fields(
+                name=name,
+                url=url,
+                owner=owner,
+                triggers=tuple(triggers),
+                target=target,
+                ssl=ssl,
+                schedule_s=None if schedule_s is None else tuple(schedule_s),
             )
-        _position(answers[0])
-        return Made(self._directory.webhooks[stream], secret, is_ours)
+        )
+        self._rules.url(url, ssl)
+        stream = self._new_id()
+        sealed, shown = self._sealed(stream, secret)
+        created = webhook.Created(tenant, self._clock.now_ms(), by, **said, enabled=enabled, secret=sealed.id)
+        async with self._intake.held():
+            await self._append([Entry(stream, 1, created)], asked, (sealed,))
+        return Made(shown.verifier, shown.secret, self._directory.webhooks[stream])
+
+    async def change(
+        self,
+        number: int,
+        fields: Fields,
+        *,
+        secret: str | UnsetType | None = UNSET,
+        by: str | None,
+        asked: Asked | None = None,
+    ) -> Changed:
+        """Set some of a webhook's fields, or its secret (None: we make one); what is so already is not recorded."""
+        async with self._intake.held():
+            known = self.get(number)
+            changes = self._rules.changes(known, fields)
+            now = self._clock.now_ms()
+            events: list[webhook.WebhookEvent] = []
+            if changes:
+                events.append(webhook.Changed(known.tenant, now, by, changes))
+            secrets: tuple[Sealed, ...] = ()
+            shown = None
+            if secret is not UNSET:
+                sealed, shown = self._sealed(known.id, secret)
+                secrets = (sealed,)
+                events.append(webhook.SecretReset(known.tenant, now, by, sealed.id))
+            if events:
+                entries = [Entry(known.id, known.version + place, event) for place, event in enumerate(events, 1)]
+                await self._append(entries, asked, secrets)
+        return Changed(self._directory.webhooks[known.id], changes, shown)
 
     async def disable_for(self, number: int, reason: Literal["gone", "failing"], cause: int) -> None:
         """Disable a webhook because of what stands at position *cause*, unless it was enabled since then."""
@@ -108,32 +140,42 @@ class Webhooks:
             if not known.enabled or cause <= known.enabled_position:
                 return
             event = webhook.Disabled(known.tenant, self._clock.now_ms(), None, reason, cause)
-            answers = await self._writer.append([Unit([Entry(known.id, known.version + 1, event)])])
-            _position(answers[0])
+            await self._append([Entry(known.id, known.version + 1, event)])
 
-    async def switch(self, number: int, *, enabled: bool, by: str | None) -> Webhook:
-        """Enable or disable a webhook; nothing is recorded when it is so already."""
+    async def switch(self, *numbers: int, enabled: bool, by: str | None, asked: Asked | None = None) -> list[Webhook]:
+        """Enable or disable webhooks, all or none; those that were not so already, as they were before."""
+
+        def event(known: Webhook, now: int) -> webhook.WebhookEvent:
+            if enabled:
+                return webhook.Enabled(known.tenant, now, by)
+            return webhook.Disabled(known.tenant, now, by, "person")
+
+        return await self._each(numbers, lambda known: known.enabled != enabled, event, asked)
+
+    async def delete(self, *numbers: int, by: str | None, asked: Asked | None = None) -> list[Webhook]:
+        """Delete webhooks, all or none, and answer with what they were; their history stays."""
+
+        def event(known: Webhook, now: int) -> webhook.WebhookEvent:
+            return webhook.Deleted(known.tenant, now, by)
+
+        return await self._each(numbers, lambda _: True, event, asked)
+
+    async def _each(
+        self,
+        numbers: Sequence[int],
+        is_wanted: Callable[[Webhook], bool],
+        event: Callable[[Webhook, int], webhook.WebhookEvent],
+        asked: Asked | None,
+    ) -> list[Webhook]:
+        """Record one event for each webhook that wants it, in one unit."""
+        if len(numbers) > WEBHOOKS_AT_ONCE_MAX:
+            raise InvalidInputError(f"more than {WEBHOOKS_AT_ONCE_MAX} webhooks", limit="WEBHOOKS_AT_ONCE_MAX")
         async with self._intake.held():
-            known = self.get(number)
-            if known.enabled != enabled:
+            found = [known for known in map(self.get, dict.fromkeys(numbers)) if is_wanted(known)]
+            if found:
                 now = self._clock.now_ms()
-                event = (
-                    webhook.Enabled(known.tenant, now, by)
-                    if enabled
-                    else webhook.Disabled(known.tenant, now, by, "person")
-                )
-                answers = await self._writer.append([Unit([Entry(known.id, known.version + 1, event)])])
-                _position(answers[0])
-        return self.get(number)
-
-    async def delete(self, number: int, *, by: str | None) -> Webhook:
-        """Delete a webhook; its history stays."""
-        async with self._intake.held():
-            known = self.get(number)
-            event = webhook.Deleted(known.tenant, self._clock.now_ms(), by)
-            answers = await self._writer.append([Unit([Entry(known.id, known.version + 1, event)])])
-            _position(answers[0])
-        return self._directory.webhooks[known.id]
+                await self._append([Entry(known.id, known.version + 1, event(known, now)) for known in found], asked)
+        return found
 
     def get(self, number: int) -> Webhook:
         """The webhook people call by this number; NotFoundError when there is none, or it was deleted."""
@@ -150,42 +192,18 @@ class Webhooks:
             if not known.deleted and tenant in (None, known.tenant)
         ]
 
-    def _in_order(self, triggers: Sequence[str]) -> tuple[str, ...]:
-        """Triggers as they are sent: by bit, then by name; those without a bit last. `*` is everything."""
-        wanted = set(triggers)
-        if "*" in wanted:
-            return ()
-        if len(wanted) > WEBHOOK_TRIGGERS_MAX:
-            raise InvalidInputError(f"more than {WEBHOOK_TRIGGERS_MAX} triggers", limit="WEBHOOK_TRIGGERS_MAX")
-        for name in sorted(wanted):
-            if name not in self._plugins.triggers:
-                raise InvalidInputError(f"no plugin knows the trigger {name!r}; {self._near(name)}")
+    def _new_id(self) -> bytes:
+        return self._clock.now_ms().to_bytes(6, "big") + self._random(10)
 
-        def place(name: str) -> tuple[int, str]:
-            bit = self._plugins.triggers[name].trigger.bit
-            return (64 if bit is None else bit, name)
+    def _sealed(self, stream: bytes, secret: str | None) -> tuple[Sealed, Shown]:
+        """A secret for this webhook, one of ours when there is none, sealed and as it is shown once."""
+        text = signature.generate(self._random(32)) if secret is None else secret
+        signature.check(text)
+        sealed = self._master_key.seal(text, stream, self._random(NONCE_BYTES))
+        shown = Shown(signature.verifier(text), text if secret is None else None)
+        return Sealed(self._new_id(), stream, sealed), shown
 
-        return tuple(sorted(wanted, key=place))
-
-    def _near(self, name: str) -> str:
-        """What may have been meant."""
-        triggers = self._plugins.triggers
-        near = [known for known in triggers if known.startswith(name)] or get_close_matches(name, triggers)
-        if near:
-            return f"what comes near: {', '.join(near)}"
-        if self._plugins.faults:
-            return f"plugins that cannot be loaded: {', '.join(map(repr, sorted(self._plugins.faults)))}"
-        return "if its plugin was installed just now, start `serve` again"
-
-
-def _check_text(what: str, text: str, max_chars: int, limit: str) -> None:
-    if not text.strip() or not text.isprintable():
-        raise InvalidInputError(f"the {what} is empty or has control characters in it")
-    if len(text) > max_chars:
-        raise InvalidInputError(f"the {what} has {len(text)} characters, at most {max_chars}", limit=limit)
-
-
-def _position(answer: Answer) -> int:
-    if type(answer) is int:
-        return answer
-    raise ConflictError("somebody else changed the webhook just now; look at it and say it again")
+    async def _append(self, entries: list[Entry], asked: Asked | None = None, secrets: tuple[Sealed, ...] = ()) -> None:
+        answer = await append(self._writer, Unit(entries, secrets=secrets), asked)
+        if type(answer) is not int:
+            raise ConflictError("somebody else changed the webhook just now; look at it and say it again")

@@ -1,12 +1,21 @@
-"""The commands beside `serve`: receive for people, make the views anew, measure, show all of it."""
+"""The commands that run or look after the service: serve, receive for people, make views anew, measure, show it all."""
 
 from __future__ import annotations
 
-import click
+from collections.abc import Mapping
 
-from delivery.bench.command import bench
-from delivery.demo.command import demo
-from delivery.listen import listen
-from delivery.rebuilding import rebuild
+from core.commands.door import Named
 
-commands: list[click.Command] = [bench, demo, listen, rebuild]
+COMMANDS: Mapping[str, Named] = {
+    "bench": Named(
+        "delivery.bench.command:bench", "Measure the pipeline beside a bare loop of POSTs, in one run on this machine."
+    ),
+    "demo": Named(
+        "delivery.demo.command:demo", "Show all of it, from nothing, in under a minute; it leaves nothing behind."
+    ),
+    "listen": Named(
+        "delivery.listen:listen", "Receive deliveries, verify their signatures and show them, until Ctrl-C."
+    ),
+    "rebuild": Named("delivery.rebuilding:rebuild", "Make all views anew from the ledger."),
+    "serve": Named("delivery.serve:serve", "Take portal events in and deliver them, until SIGTERM or Ctrl-C."),
+}

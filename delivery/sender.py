@@ -90,7 +90,7 @@ def parse_url(url: str, ssl: bool) -> URL:
     if parsed.scheme not in ("http", "https"):
         raise InvalidInputError("the URL must begin with https:// or http://")
     if ssl and parsed.scheme != "https":
-        raise InvalidInputError("the URL must begin with https://, or SSL verification must be off")
+        raise InvalidInputError("the URL must begin with https://; to allow http, and any certificate, say --no-ssl")
     if "@" in parsed.raw_authority:
         raise InvalidInputError("leave user name and password out of the URL: whoever sees the webhook would see them")
     host = parsed.raw_host

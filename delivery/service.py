@@ -12,12 +12,12 @@ from random import Random
 from ssl import SSLContext
 
 from core.alarms import Alarms
+from core.check_url import CheckUrl
 from core.clock import Clock
 from core.ledger.follow import Follower
 from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, STOP_S, YOUNG_REQUESTS_MAX
 from core.office import Office
 from core.plugins import Plugins
-from core.webhooks import CheckUrl
 from delivery import outbox_table
 from delivery.addresses import AddressGuard, Network
 from delivery.broker import InProcessBroker

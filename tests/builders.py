@@ -33,8 +33,8 @@ def our_plugins(**extra):
 def open_office(data: Path, **given) -> Office:
     """An office on a directory, with a clock that only the test turns, where no URL is refused."""
     clock = InventedClock()
-    given = {"clock": clock, "alarms": clock, "plugins": our_plugins(), **given}
-    return Office(data, environment={}, check_url=lambda url, ssl: None, **given)
+    given = {"clock": clock, "alarms": clock, "plugins": our_plugins(), "check_url": lambda url, ssl: None, **given}
+    return Office(data, environment={}, **given)
 
 
 class Books:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from core.operations.operation import Operation
+from core.operations.operation import AnyOperation
 from core.operator import Ledger, ask
 from core.options import CheckUrlAllowing
+from core.printing import plain
 from core.settings import Network
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound=msgspec.Struct)
 Response = TypeVar("Response")
 
 
@@ -23,11 +25,20 @@ class Desk:
     """Where commands ask: one data directory, and what may be called from it."""
 
     def __init__(self, allowing: CheckUrlAllowing, data: Path, allow: tuple[Network, ...] = ()) -> None:
-        self._ledger = Ledger(data, os.environ, allowing(allow))
+        def check_url(url: str, ssl: bool) -> None:
+            allowing(allow)(url, ssl)
 
-    def ask(self, operation: Operation[Request, Response], request: Request) -> Response:
-        return asyncio.run(ask(self._ledger, operation, request))
+        self._ledger = Ledger(data, os.environ, check_url)
+
+    def ask(self, operation: AnyOperation[Request, Response], request: Request, key: str | None = None) -> Response:
+        return asyncio.run(ask(self._ledger, operation, request, key))
 
 
 def print_json(answer: Any) -> None:
     click.echo(msgspec.json.encode(answer))
+
+
+def say(warnings: Sequence[str], note: str | None = None) -> None:
+    """What people must know besides the answer: on standard error, so that the answer can be piped on."""
+    for line in (*warnings, *(() if note is None else (note,))):
+        click.echo(f"hookledger: {plain(line)}", err=True)

@@ -48,7 +48,7 @@ class PluginShown(msgspec.Struct, frozen=True):
 @data_option
 @json_option
 def list_plugins(data: Path, as_json: bool) -> None:
-    """Installed plugins: their versions, hooks and triggers, and their faults.
+    """Show installed plugins: their versions, hooks and triggers, and their faults.
 
     Whether one can be loaded is tried here and now. If `serve` runs on the data directory, it says how often each has
     failed there since the start.

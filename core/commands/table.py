@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import click
+from collections.abc import Mapping
 
-from core.commands.config import config
-from core.commands.deliveries import deliveries_group
-from core.commands.plugins import list_plugins
-from core.commands.tokens import token
-from core.commands.triggers import triggers
-from core.commands.webhooks import webhooks_group
+from core.commands.door import Named
 
-commands: list[click.Command] = [token, webhooks_group, deliveries_group, triggers, list_plugins, config]
+COMMANDS: Mapping[str, Named] = {
+    "completion": Named(
+        "core.commands.completion:completion",
+        "Print what makes a shell complete commands, options, triggers and ids.",
+    ),
+    "config": Named("core.commands.config:config", "Print all settings, and where each value came from."),
+    "deliveries": Named("core.commands.deliveries:deliveries_group", "What was sent, and how it went."),
+    "plugins": Named(
+        "core.commands.plugins:list_plugins",
+        "Show installed plugins: their versions, hooks and triggers, and their faults.",
+    ),
+    "token": Named(
+        "core.commands.tokens:token", "Say who may publish, and who may ask: make tokens, list and revoke them."
+    ),
+    "triggers": Named(
+        "core.commands.triggers:triggers", "Show what one can subscribe to, or with NAME all of one trigger."
+    ),
+    "webhooks": Named(
+        "core.commands.webhooks:webhooks_group", "Say who is told what: make webhooks, look at them, change them."
+    ),
+}

@@ -42,7 +42,7 @@ class TriggerShown(msgspec.Struct, frozen=True):
 @json_option
 @click.pass_context
 def triggers(context: click.Context, name: str | None, schema: bool, sample: bool, as_json: bool) -> None:
-    """What one can subscribe to, of all plugins that are installed; with NAME, all of one trigger.
+    """Show what one can subscribe to, or with NAME all of one trigger.
 
     A plugin that declares no schema has one derived from its samples, which says so. On a terminal, --sample also
     shows what a receiver gets; with --json, or piped on, it stands apart from the event.

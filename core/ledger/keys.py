@@ -24,6 +24,7 @@ from core.settings import KEY_VARIABLE
 KEY_FILE = "master.key"
 KEY_BYTES = 32
 NONCE_BYTES = 12
+MARK_BYTES = 16
 
 _SEAL_VERSION = b"\x01"
 _NONCE_AT = 1 + 4
@@ -40,13 +41,14 @@ class MasterKey:
     webhook's id is the associated data.
     """
 
-    __slots__ = ("_cipher", "key_id")
+    __slots__ = ("_cipher", "_marking", "key_id")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"a master key of {len(key)} bytes, not {KEY_BYTES}")
         self.key_id = hashlib.sha256(key).digest()[: _NONCE_AT - 1]
         self._cipher = AESGCM(key)
+        self._marking = hashlib.blake2b(key=key, person=b"marks").digest()
 
     def __repr__(self) -> str:
         return f"MasterKey(id {self.key_id.hex()})"
@@ -72,6 +74,10 @@ class MasterKey:
             return self._cipher.decrypt(nonce, ciphertext, webhook).decode()
         except InvalidTag:
             raise LedgerError(f"the sealed secret of webhook {webhook.hex()} was changed") from None
+
+    def mark(self, data: bytes) -> bytes:
+        """16 bytes that stand for *data*: who has not the key can neither make them nor guess at it by them."""
+        return hashlib.blake2b(data, digest_size=MARK_BYTES, key=self._marking).digest()
 
 
 def master_key(

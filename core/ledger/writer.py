@@ -15,7 +15,7 @@ from core.clock import Clock
 from core.errors import HookledgerError, InvalidInputError, OverloadedError
 from core.ledger.append import Appended, Appender
 from core.ledger.tail import Segment, Tail
-from core.ledger.unit import Answer, Body, Recorded, Unit, Unwritable
+from core.ledger.unit import Answer, Body, Claim, Recorded, Unit, Unwritable
 from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX
 
 log = logging.getLogger("hookledger.ledger")
@@ -84,6 +84,13 @@ class Writer:
             if type(answer) is Unwritable:
                 raise InvalidInputError(f"it cannot be stored: {answer.reason}")
         return answers
+
+    async def holder(self, claim: Claim) -> int | None:
+        """The position of the first event of the unit that holds this claim; None: nobody does yet."""
+        claims = self._appender.claims
+        key = claims.key(claim)
+        found = await asyncio.get_running_loop().run_in_executor(self._executor, claims.find, [key])
+        return found.get(key)
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""

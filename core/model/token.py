@@ -9,6 +9,9 @@ from core.model.event import Event
 TokenRole = Literal["admin", "room-admin", "user", "guest", "portal"]
 TOKEN_ROLES: tuple[TokenRole, ...] = ("admin", "room-admin", "user", "guest", "portal")
 
+PREFIX = "hlt_"
+"""What a token begins with, before its id."""
+
 
 class Created(Event):
     """`hash` is SHA-256 of the token's secret part; `user` None for `portal`."""

@@ -28,7 +28,7 @@ class Created(Event):
 
 
 class Changed(Event):
-    """`changes`: field → (from, to), of name, url, triggers, target, ssl, schedule_s."""
+    """`changes`: field → (from, to), of name, url, owner, triggers, target, ssl, schedule_s."""
 
     by: str | None
     changes: dict[str, tuple[Any, Any]]

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from core.limits import REACH_S
-from core.office import Office
+from core.model.event import OPERATOR
+
+if TYPE_CHECKING:  # a command that is answered by `serve` needs none of it, and starts sooner
+    from core.ledger.unit import Recorded
+    from core.office import Office
+    from core.once import Asked
 
 log = logging.getLogger("hookledger.operations")
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound=msgspec.Struct)
 Response = TypeVar("Response")
 
 
@@ -29,6 +35,38 @@ class Operation(msgspec.Struct, Generic[Request, Response], frozen=True):
     response: type[Response]
     run: Callable[[Office, Request], Awaitable[Response]]
     begins: bool = False
+
+
+class Recording(msgspec.Struct, Generic[Request, Response], frozen=True):
+    """An operation that records something: said again under the same key, it is not done again.
+
+    `do` hands on what it was asked under to the one unit it appends (`core.once.append`). `again` makes the answer from
+    the events of that unit; secrets, which are shown once, are not in it.
+    """
+
+    name: str
+    request: type[Request]
+    response: type[Response]
+    do: Callable[[Office, Request, Asked | None], Awaitable[Response]]
+    again: Callable[[Office, Request, Sequence[Recorded]], Response]
+    begins: bool = False
+
+
+AnyOperation = Operation[Request, Response] | Recording[Request, Response]
+
+
+async def answer(
+    office: Office, operation: AnyOperation[Request, Response], request: Request, key: str | None = None
+) -> Response:
+    """Ask the office as the operator. What only looks ignores a *key*."""
+    if isinstance(operation, Operation):
+        return await operation.run(office, request)
+    if key is None:
+        return await operation.do(office, request, None)
+    asked = office.once.asked(OPERATOR, key, operation.name, request)
+    return await office.once.do(
+        asked, partial(operation.do, office, request), partial(operation.again, office, request)
+    )
 
 
 async def reach(office: Office, position: int) -> None:

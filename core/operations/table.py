@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.operations import deliveries, plugins, tokens, webhooks
-from core.operations.operation import Operation
+from core.operations import deliveries, plugins, tokens, webhook_changes, webhooks
+from core.operations.operation import AnyOperation
 
 
-def operations() -> Mapping[str, Operation[Any, Any]]:
+def operations() -> Mapping[str, AnyOperation[Any, Any]]:
     return {
         operation.name: operation
         for operation in (
             tokens.CREATE,
+            tokens.LIST,
+            tokens.REVOKE,
             webhooks.CREATE,
             webhooks.LIST,
             webhooks.SHOW,
+            webhook_changes.CHANGE,
+            webhook_changes.ENABLE,
+            webhook_changes.DISABLE,
+            webhook_changes.DELETE,
             deliveries.LIST,
             deliveries.SHOW,
             plugins.LIST,

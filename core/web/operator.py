@@ -12,14 +12,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from core import command_key
 from core.errors import HookledgerError, InvalidInputError, NotFoundError
 from core.office import Office
-from core.operations.operation import Operation
-from core.operator import ERROR_HEADER, SOCKET_FILE, socket_address
+from core.operations.operation import AnyOperation, answer
+from core.operator_socket import ERROR_HEADER, SOCKET_FILE, socket_address
 from core.web.app import Handler, problem, problems
 
 
-def build(office: Office, operations: Mapping[str, Operation[Any, Any]]) -> web.Application:
+def build(office: Office, operations: Mapping[str, AnyOperation[Any, Any]]) -> web.Application:
     """The application for those who can open the socket: they are the operator, and are not asked for a token."""
 
     async def run(request: web.Request) -> web.Response:
@@ -31,8 +32,8 @@ def build(office: Office, operations: Mapping[str, Operation[Any, Any]]) -> web.
             asked = msgspec.json.decode(await request.read(), type=operation.request)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise InvalidInputError(f"{name}: {error}") from None
-        answer = msgspec.json.encode(await operation.run(office, asked))
-        return web.Response(body=answer, content_type="application/json")
+        answered = await answer(office, operation, asked, request.headers.get(command_key.HEADER))
+        return web.Response(body=msgspec.json.encode(answered), content_type="application/json")
 
     app = web.Application(middlewares=[problems, named])
     app.add_routes([web.post("/operator/{name}", run)])
@@ -45,9 +46,9 @@ async def named(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except HookledgerError as error:
-        answer = problem(error)
-        answer.headers[ERROR_HEADER] = type(error).__name__
-        return answer
+        told = problem(error)
+        told.headers[ERROR_HEADER] = type(error).__name__
+        return told
 
 
 class OperatorSite(web.BaseSite):

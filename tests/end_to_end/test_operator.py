@@ -13,7 +13,8 @@ import core.operator
 from core.errors import InvalidInputError, LedgerBusyError, NotFoundError
 from core.office import Lock
 from core.operations import deliveries, tokens, webhooks
-from core.operator import SOCKET_FILE, ask_serve
+from core.operator import ask_serve
+from core.operator_socket import SOCKET_FILE
 from tests.end_to_end.place import ALLOW, DEADLINE_S, Place
 
 MINE = webhooks.CreateWebhook("mine", "https://example.com/")

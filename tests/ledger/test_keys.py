@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import stat
 import subprocess
 import sys
@@ -80,6 +81,14 @@ def test_a_key_file_is_made_once(environment, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == [KEY_FILE]
     again = master_key(environment, tmp_path, nothing_drawn, create=True)
     assert again.key_id == made.key_id
+
+
+def test_a_mark_stands_for_its_data_under_one_key_only():
+    """The same data have the same mark, others another; under another key, or without one, nobody finds it."""
+    key = MasterKey(RAW)
+    assert key.mark(b"a") == MasterKey(RAW).mark(b"a")
+    others = [key.mark(b"b"), MasterKey(bytes(32)).mark(b"a"), hashlib.blake2b(b"a", digest_size=16).digest()]
+    assert key.mark(b"a") not in [*others, hashlib.blake2b(b"a", digest_size=16, key=RAW).digest()]
 
 
 def test_a_lost_key_file_is_not_replaced(tmp_path):

@@ -15,7 +15,7 @@ from core.hookspecs import hookimpl
 from core.incoming import Rejected, events_of
 from core.intake import Intake
 from core.ledger.unit import Duplicate, Entry, StaleDirectory, StaleStream, Unit
-from core.model import webhook
+from core.webhook_fields import Fields
 from core.webhooks import Webhooks
 from tests.builders import SOURCE, open_office, our_plugins
 from tests.matching.portal import Portal
@@ -143,11 +143,8 @@ class Traffic:
 
     async def _change(self, process, number, portal):
         """What a webhook asks for becomes something else."""
-        async with process.intake.held():
-            known, wish = process.webhooks.get(number), portal.webhook()
-            changes = {name: (getattr(known, name), wish[name]) for name in ("triggers", "target")}
-            changed = webhook.Changed(known.tenant, known.created_at, None, changes)
-            await self.office.writer.append([Unit([Entry(known.id, known.version + 1, changed)])])
+        wish = portal.webhook()
+        await process.webhooks.change(number, Fields(triggers=wish["triggers"], target=wish["target"]), by=None)
 
     async def _import(self, process, portal):
         """Somebody tells who is who without a portal event, and without looking at what is on its way."""

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
+import core.commands.table
 import core.errors
 import core.settings
-import hookledger
+import delivery.commands
+from core.commands.door import door_of
 from core.errors import HookledgerError, InvalidInputError
 from core.web.app import STATUS
 from tests.tidy.tree import ROOT, Source, of_product
@@ -39,15 +40,7 @@ def page() -> str:
 
 def door() -> click.Group:
     """The command with all commands in it, as `main` makes it."""
-    found: list[click.Group] = []
-
-    def main(self: click.Group, *_: object, **__: object) -> None:
-        found.append(self)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(click.Group, "main", main)
-        hookledger.main([])
-    return found[0]
+    return door_of({**core.commands.table.COMMANDS, **delivery.commands.COMMANDS})
 
 
 def tree(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
@@ -66,7 +59,8 @@ def all_commands() -> list[tuple[str, click.Command, click.Context]]:
 
 
 def commands() -> Iterator[str]:
-    yield "## Commands\n\nExit codes: 0 it is done, 1 it could not be done, 2 it was said wrongly.\n"
+    codes = "0 it is done, 1 it could not be done, 2 it was said wrongly, 130 it was interrupted"
+    yield f"## Commands\n\nExit codes: {codes}.\n"
     for path, command, context in all_commands():
         if isinstance(command, click.Group) and context.parent is not None:
             continue

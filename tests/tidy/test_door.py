@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import types
@@ -9,7 +10,10 @@ import types
 import click
 import pytest
 
+import core.commands.table
+import delivery.commands
 import hookledger
+from core.commands.door import Door, Named
 from core.errors import HookledgerError, InvalidInputError, NotFoundError
 from tests.tidy.tree import ROOT
 
@@ -18,6 +22,12 @@ SAYS = {
     "wrong": InvalidInputError("--target: expected one id"),
     "own": click.UsageError("give a name"),
     "any": HookledgerError("no"),
+    "interrupt": KeyboardInterrupt(),
+    "full": OSError(errno.ENOSPC, "No space left on device", "/data/file"),
+}
+ENDS = {
+    "interrupt": (130, "", "\nhookledger: interrupted\n"),
+    "full": (1, "", "hookledger: /data/file: No space left on device\n"),
 }
 
 
@@ -39,9 +49,10 @@ def _run(monkeypatch, capsys):
         vars(module).update(attributes)
         monkeypatch.setitem(sys.modules, name, module)
 
-    a_module("core.commands.table", commands=[fail])
-    a_module("delivery.commands", commands=[click.Command("listen")])
-    a_module("delivery.serve", serve=serve)
+    a_module("small", fail=fail, serve=serve, listen=click.Command("listen"))
+    named = {name: Named(f"small:{name}", f"Do {name}.") for name in ("fail", "serve", "listen", "gone")}
+    a_module("core.commands.table", COMMANDS={"fail": named["fail"], "gone": Named("nowhere:gone", "Do nothing.")})
+    a_module("delivery.commands", COMMANDS={"serve": named["serve"], "listen": named["listen"]})
 
     def run(*args):
         with pytest.raises(SystemExit) as end:
@@ -67,10 +78,10 @@ def test_what_plugin_authors_import_brings_no_commands():
 
 
 def test_the_commands_of_all_parts_are_behind_one_door(run):
-    """The commands for people, those for receivers, and serve are listed together."""
+    """The commands for people and those that run the service are listed together, none of them imported for it."""
     code, out, _ = run("--help")
     assert code == 0
-    assert [word for word in ("fail", "listen", "serve") if f"\n  {word}" not in out] == []
+    assert [word for word in ("fail", "gone", "listen", "serve") if f"\n  {word}" not in out] == []
 
 
 def test_a_command_that_is_done_ends_with_0(run):
@@ -91,7 +102,27 @@ def test_what_was_said_wrongly_is_one_line_and_2(run):
 
 @pytest.mark.parametrize("args", [("fail", "own"), ("fail", "--colour"), ("paint",)])
 def test_a_misspelt_command_shows_how_it_is_spelt(run, args):
-    """A command that cannot be read is answered with its usage, and exit code 2."""
+    """A command that cannot be read is answered with one line that names its help, and exit code 2."""
     code, out, err = run(*args)
-    assert (code, out) == (2, "")
-    assert "Usage: hookledger" in err
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("hookledger: ")
+    assert "see `hookledger" in err
+
+
+@pytest.mark.parametrize("word", ["interrupt", "full"])
+def test_what_comes_from_outside_is_no_traceback(run, word):
+    """Ctrl-C ends with 130 and one line; what the machine could not do is told in its words, and ends with 1."""
+    assert run("fail", word) == ENDS[word]
+
+
+def test_what_the_list_says_of_a_command_is_what_it_says_itself():
+    """Commands are listed without being imported, with the first sentence of their own help."""
+    named = {**core.commands.table.COMMANDS, **delivery.commands.COMMANDS}
+    ctx = click.Context(click.Command("hookledger"))
+    door = Door(named)
+    said = {name: (door.get_command(ctx, name).name, first_sentence(door.get_command(ctx, name))) for name in named}
+    assert said == {name: (name, one.summary) for name, one in named.items()}
+
+
+def first_sentence(command):
+    return command.get_short_help_str(limit=1_000)
