@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
 from core.trigger import (
@@ -21,6 +22,10 @@ from core.trigger import (
     Trigger,
     Unreadable,
 )
+
+if TYPE_CHECKING:
+    from core.check_url import CheckUrl
+    from core.settings import Network
 
 __all__ = [
     "Change",
@@ -43,10 +48,8 @@ __all__ = [
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 it is done, 1 it could not be, 2 it was said wrongly. None: the process's words."""
-    from core.check_url import CheckUrl
     from core.commands.door import run
     from core.commands.table import COMMANDS as FOR_PEOPLE
-    from core.settings import Network
     from delivery.commands import COMMANDS as FOR_RECEIVERS
 
     def allowing(allow: Sequence[Network]) -> CheckUrl:

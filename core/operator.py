@@ -87,7 +87,7 @@ def encoded(request: Any) -> bytes:
         return msgspec.json.encode(request)
     except UnicodeEncodeError:
         parts = msgspec.structs.asdict(request)
-        wrong = ", ".join(name for name, value in parts.items() if not _is_text(value))
+        wrong = ", ".join(name for name, value in parts.items() if value is not msgspec.UNSET and not _is_text(value))
         raise InvalidInputError(f"this is not text, it holds bytes that are no UTF-8: {wrong}") from None
 
 

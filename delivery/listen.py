@@ -18,6 +18,7 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from core.clock import Clock, SystemClock
+from core.epilog import epilog
 from core.wire.signature import Signer
 from core.wire.verdict import Verdict, docspace_verdict, standard_verdict
 
@@ -203,7 +204,13 @@ def _plain(text: str) -> str:
     )
 
 
-@click.command()
+@click.command(
+    epilog=epilog(
+        "hookledger listen",
+        "hookledger listen --secret - --fail 1",
+        then=["hookledger webhooks create mine http://127.0.0.1:8421/ --no-ssl"],
+    )
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8421, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option(

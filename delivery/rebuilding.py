@@ -11,6 +11,7 @@ import msgspec
 from core.alarms import LoopAlarms
 from core.clock import SystemClock
 from core.directory import SNAPSHOT, Directory
+from core.epilog import epilog
 from core.errors import NotFoundError
 from core.history import History
 from core.ledger.follow import View
@@ -44,7 +45,7 @@ class RebuildReport(msgspec.Struct, frozen=True):
     views: tuple[RebuiltView, ...]
 
 
-@click.command()
+@click.command(epilog=epilog("hookledger rebuild", then=["hookledger serve"]))
 @data_option
 @json_option
 def rebuild(data: Path, as_json: bool) -> None:

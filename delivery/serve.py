@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from core.epilog import epilog
 from core.hook_guard import HookGuard
 from core.operations.table import operations
 from core.options import as_typed, file_read, settings_options
@@ -24,7 +25,13 @@ from delivery.service import Service
 log = logging.getLogger("hookledger.serve")
 
 
-@click.command()
+@click.command(
+    epilog=epilog(
+        "hookledger serve",
+        "hookledger serve --data /var/lib/hookledger --host 0.0.0.0 --allow-target 10.0.0.0/8",
+        then=["hookledger webhooks create NAME URL", "hookledger token create --role portal"],
+    )
+)
 @settings_options
 @click.pass_context
 def serve(context: click.Context, settings: Settings) -> None:

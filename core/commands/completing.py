@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +28,12 @@ def complete_trigger(_: click.Context, __: click.Parameter, incomplete: str) -> 
         from core.loading import Loader
         from core.plugins import Plugins
 
-        return _fitting(((name, "") for name in sorted(Plugins(*Loader().load()).triggers)), incomplete)
-    except Exception:  # noqa: BLE001 -- a plugin's import runs anything, and nobody at a prompt can do something about it
+        nowhere = io.StringIO()
+        with redirect_stdout(nowhere), redirect_stderr(nowhere):
+            names = sorted(Plugins(*Loader().load()).triggers)
+    except (Exception, SystemExit):  # noqa: BLE001 -- a plugin's import runs anything, and at a prompt it is only no help
         return []
+    return _fitting(((name, "") for name in names), incomplete)
 
 
 def complete_webhook(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -69,7 +74,7 @@ def _data(ctx: click.Context) -> Path:
     """The data directory that the command would take; a shell that completes reads no settings by itself."""
     if ctx.get_parameter_source("data") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
         return Path(ctx.params["data"])
-    file = Path(os.environ.get(FILE_VARIABLE, FILE))
+    file = Path(os.environ.get(FILE_VARIABLE) or FILE)
     return Path((read_file(file) if file.exists() else {}).get("data", Settings().data))
 
 

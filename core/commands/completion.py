@@ -28,7 +28,6 @@ WHERE = {
     epilog=epilog(
         'eval "$(hookledger completion bash)"',
         "hookledger completion fish > ~/.config/fish/completions/hookledger.fish",
-        then=["hookledger webhooks <Tab>"],
     ),
 )
 @click.argument("shell", type=click.Choice(sorted(WHERE)))

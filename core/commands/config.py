@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from core.commands.desk import print_json
+from core.epilog import epilog
 from core.options import file_read, json_option, settings_options, sources
 from core.printing import print_table
 from core.settings import PREFIX, SECRETS, Settings, strangers, table
@@ -25,7 +26,7 @@ class Said(msgspec.Struct, frozen=True):
     variable: str
 
 
-@click.command()
+@click.command(epilog=epilog("hookledger config", "hookledger config --port 9000 --json", then=["hookledger serve"]))
 @settings_options
 @json_option
 @click.pass_context

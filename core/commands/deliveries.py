@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from core.commands.completing import complete_webhook
 from core.commands.desk import Desk, print_json
+from core.epilog import epilog
 from core.limits import LIST_MAX
 from core.operations import deliveries
 from core.options import CheckUrlAllowing, data_option, json_option
@@ -20,8 +22,11 @@ def deliveries_group() -> None:
     """What was sent, and how it went."""
 
 
-@deliveries_group.command("list")
-@click.option("--webhook", type=int, metavar="ID", help="Only to this webhook.")
+@deliveries_group.command(
+    "list",
+    epilog=epilog("hookledger deliveries list --webhook 7 --limit 50", then=["hookledger deliveries show ID"]),
+)
+@click.option("--webhook", type=int, metavar="ID", shell_complete=complete_webhook, help="Only to this webhook.")
 @click.option("--tenant", metavar="T", help="Only of this tenant.")
 @click.option("--before", type=int, metavar="ID", help="Only those with smaller numbers: the next page.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, LIST_MAX), help="At most so many.")
@@ -62,7 +67,7 @@ def list_deliveries(
     )
 
 
-@deliveries_group.command("show")
+@deliveries_group.command("show", epilog=epilog("hookledger deliveries show 36", then=["hookledger webhooks show ID"]))
 @click.argument("id", type=int)
 @data_option
 @json_option

@@ -25,7 +25,7 @@ def token() -> None:
     epilog=epilog(
         "hookledger token create --role portal",
         "hookledger token create --role admin --user anna",
-        then=["hookledger publish FILE", "hookledger token list"],
+        then=["hookledger token list"],
     ),
 )
 @click.option("--role", required=True, type=click.Choice(TOKEN_ROLES), help="portal: publishes, and does nothing else.")

@@ -13,13 +13,14 @@ from typing import Any
 
 import click
 
+from core.epilog import epilog
 from delivery.bench import measure, measure_http, measure_load, measure_memory
 from delivery.bench.measure_rebuild import rebuild_pace
 from delivery.bench.stage import Receiver
 from delivery.loop import run
 
 
-@click.command("bench")
+@click.command("bench", epilog=epilog("hookledger bench --events 5000", "hookledger bench --json"))
 @click.option("--webhooks", default=100, show_default=True, type=click.IntRange(2), help="Webhooks, by target.")
 @click.option("--events", default=20_000, show_default=True, type=click.IntRange(1_000), help="Events in each run.")
 @click.option(

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from core.epilog import epilog
 from core.errors import HookledgerError
 from core.options import as_typed
 from delivery.demo.play import Play
@@ -27,7 +28,7 @@ NEXT = (
 )
 
 
-@click.command()
+@click.command(epilog=epilog("hookledger demo", then=["hookledger serve --allow-target 127.0.0.0/8"]))
 def demo() -> None:
     """Show all of it, from nothing, in under a minute; it leaves nothing behind."""
     console = Console(highlight=False)
