@@ -107,6 +107,18 @@ CONNECT_S = 10.0
 """One attempt: until it is connected."""
 TOTAL_S = 30.0
 """One attempt: until the last byte of its answer."""
+LOOKUP_S = 8.0
+"""How long the addresses of a name are waited for; less than CONNECT_S, so that the reason says what was slow."""
+LOOKUPS_MAX = 1_024
+"""Names being looked up; a delivery that needs one more waits."""
+NAME_S = 10.0
+"""How long the addresses of a name are remembered."""
+NAME_FAILED_S = 10.0
+"""How long it is remembered that a name has none, and why: no delivery looks it up again meanwhile."""
+NAMES_MAX = 4_096
+"""Names remembered; beyond it the oldest is forgotten."""
+ADDRESSES_MAX = 16
+"""Addresses of one name that are looked at; the others are as if they were not there."""
 ANSWER_BYTES_MAX = 64 * 1024
 """Kept of a receiver's answer; beyond it the connection is dropped."""
 ANSWER_WIRE_BYTES_MAX = 512 * 1024

@@ -13,6 +13,7 @@ from aiohttp.connector import AddrInfoType
 from yarl import URL
 
 from core.errors import InvalidInputError
+from core.limits import ADDRESSES_MAX
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -116,7 +117,7 @@ class AddressGuard:
 
 
 class VettingResolver(AbstractResolver):
-    """Looks names up, once, and refuses a name of which any address is refused."""
+    """Looks names up through another resolver, and refuses a name of which any address is refused."""
 
     def __init__(self, guard: AddressGuard, inner: AbstractResolver | None = None) -> None:
         self._guard = guard
@@ -131,6 +132,7 @@ class VettingResolver(AbstractResolver):
             raise OSError("the name is not one that can be looked up") from error
         if not found:
             raise OSError("the name has no address")
+        del found[ADDRESSES_MAX:]
         for result in found:
             why = self._guard.check(result["host"])
             if why is not None:

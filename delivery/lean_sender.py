@@ -18,6 +18,7 @@ from core.limits import CONNECT_S, IDLE_LINES_MAX, IDLE_S, TOTAL_S
 from delivery.addresses import AddressGuard, VettingResolver
 from delivery.deadlines import Deadlines
 from delivery.line import Line
+from delivery.resolver import Names
 from delivery.sender import Outcome, Target, Unreached, request_bytes, why_not_connected
 
 _NO_CEILING: Final = float("inf")
@@ -159,10 +160,10 @@ class _LineConnector(TCPConnector):
     """aiohttp's connector, making our lines, to addresses that the guard lets pass."""
 
     def __init__(self, new_line: Callable[[], Line], guard: AddressGuard, resolver: AbstractResolver | None) -> None:
-        self._vetting = VettingResolver(guard, resolver)
-        super().__init__(limit=0, resolver=self._vetting, socket_factory=guard.open_socket)
+        self._names = Names(VettingResolver(guard, resolver))
+        super().__init__(limit=0, resolver=self._names, use_dns_cache=False, socket_factory=guard.open_socket)
         self._factory = cast("partial[ResponseHandler]", new_line)
 
     async def close(self, *, abort_ssl: bool = True) -> None:
         await super().close(abort_ssl=abort_ssl)
-        await self._vetting.close()
+        await self._names.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import resource
 import sys
 from collections.abc import Coroutine
@@ -18,10 +17,6 @@ COLLECT_AFTER = (50_000, 10, 10)
 here is in a cycle; with Python's own numbers the collector took a tenth of the time under load
 (docs/performance.md)."""
 
-
-LOOKUPS = "128"
-"""Threads in which uvloop looks names up: with its own four, two names whose servers are silent stop all others."""
-
 OPEN_FILES_MAX = 65_536
 """Connections are files; as many as the system lets us have, up to this."""
 
@@ -33,7 +28,6 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    os.environ.setdefault("UV_THREADPOOL_SIZE", LOOKUPS)
     if find_spec("uvloop") is None or sys.implementation.name != "cpython":
         return asyncio.run(main)
     import uvloop  # noqa: PLC0415 -- it is not there on every system

@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.web import app, operator
 from delivery.loop import run
 from delivery.reception import FINISH_S, Reception
+from delivery.resolver import DnsResolver
 from delivery.service import Service
 
 log = logging.getLogger("hookledger.serve")
@@ -82,6 +83,7 @@ def service_of(settings: Settings) -> Service:
         settings.data,
         environment=os.environ,
         allow=settings.allow_target,
+        resolver=DnsResolver(),
         young_requests_max=settings.young_requests_max,
         ready_bytes_max=settings.ready_bytes_max,
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 from ssl import SSLContext
 
+from aiohttp.abc import AbstractResolver
+
 from core.alarms import Alarms
 from core.check_url import CheckUrl
 from core.clock import Clock
@@ -64,6 +66,7 @@ class Service:
         plugins: Plugins | None = None,
         sender: Sender | None = None,
         tls: SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
         schedule_s: Sequence[int] = SCHEDULE_S,
         jitter: Callable[[], float] | None = None,
         synchronous: str = "FULL",
@@ -96,7 +99,7 @@ class Service:
         self.outbox = Outbox(office.directory, self.dispatch)
         self.follower: Follower = office.follow(self.outbox)
         self.refill = Refill(office, self.outbox, self.dispatch)
-        self.sender = sender or LeanSender(self.guard, tls=tls)
+        self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver)
         if jitter is None:
             jitter = partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
@@ -123,6 +126,9 @@ class Service:
         if self.office.writer.fault is not None:
             reasons.append(f"the ledger cannot write: {self.office.writer.fault}")
         reasons += self.office.plugins.reasons()
+        shortage = self.workers.shortage()
+        if shortage is not None:
+            reasons.append(f"deliveries wait: {shortage}")
         reasons += [
             f"the view {follower.view.name} is not kept up: {follower.fault}"
             for follower in self.office.followers

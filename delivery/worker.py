@@ -29,6 +29,9 @@ log = logging.getLogger("hookledger.worker")
 AGAIN_MS = 1_000
 """How long until what the disk did not take, or did not give, is tried again."""
 
+SHORT_MS = 5 * AGAIN_MS
+"""How long after this machine could not try a delivery, and no other since, it counts as not able to."""
+
 IDLE_MAX = 128
 """Workers that wait for work; more than these go home."""
 
@@ -83,6 +86,17 @@ class Workers:
         """The worker that runs just now has finished an attempt and takes the next row, if one comes of it."""
         self._is_stopped = False
         self._stale: set[asyncio.Task[None]] = set()
+        self._short: tuple[int, OverloadedError] | None = None
+
+    def shortage(self) -> str | None:
+        """What this machine has too little of to try deliveries just now; not what receivers can bring about."""
+        short = self._is_short()
+        return None if short is None or short.limit == "LOOKUPS_MAX" else str(short)
+
+    def _is_short(self) -> OverloadedError | None:
+        if self._short is None or not 0 <= self._clock.now_ms() - self._short[0] <= SHORT_MS:
+            return None
+        return self._short[1]
 
     def call(self) -> None:
         """A row found nobody waiting for it: see that somebody takes it."""
@@ -146,7 +160,9 @@ class Workers:
             outcome = await self._sender.post(prepared.target, lines, body)
         except OverloadedError as error:
             # Not the receiver's fault, and no attempt: the row waits until this machine may be able to.
-            log.warning("a delivery of webhook %d waits: %s", webhook.number, error)
+            if str(self._is_short()) != str(error):
+                log.warning("deliveries wait, as that of webhook %d: %s", webhook.number, error)
+            self._short = started, error
             self._dispatch.returned(row, holds_until=started + AGAIN_MS)
             return
         self._finish(row, webhook, outcome, started, self._clock.now_ms(), body)
