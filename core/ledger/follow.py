@@ -244,3 +244,7 @@ class Follower:
         if self._behind is not None:
             await self._behind
         await self.flush()
+        # What is recorded from now on is the next start's.
+        self.stands_by = True
+        if self._writing is not None:
+            await self._writing
