@@ -15,6 +15,9 @@ PATIENCE_S = 5.0
 PACE_S = 0.005
 """Between the bytes of a dribble."""
 
+FLOOD_BYTES = 32_768
+"""Said at once in a flood."""
+
 
 class Peer:
     """A connection as the receiver sees it; `number` counts from 1."""
@@ -39,6 +42,14 @@ class Peer:
         lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
         body = await self._reader.readexactly(int(lengths[0].split(b":")[1])) if lengths else b""
         return head, body
+
+    async def bytes(self, count: int) -> None:
+        """Read so many, whatever they say."""
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await self._reader.readexactly(count)
+
+    def stop_reading(self) -> None:
+        self._writer.transport.pause_reading()
 
     def say(self, data: bytes) -> None:
         self._writer.write(data)
@@ -66,6 +77,7 @@ class Peer:
 
     async def flood(self, data: bytes) -> None:
         """Say it again and again, until nobody listens."""
+        data *= FLOOD_BYTES // len(data) + 1
         with suppress(ConnectionError):
             while not self._writer.transport.is_closing():
                 self.say(data)
