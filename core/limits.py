@@ -31,6 +31,13 @@ INTAKE_EVENTS_MAX = 20_000
 """Portal events that wait for their commit, in all; more is answered 503."""
 MATCH_ROUNDS_MAX = 1_000
 """How often an event is matched again because the directory moved; each time, another event got ahead."""
+CONNECTIONS_MAX = 1_024
+"""Connections to the public port; fewer where few files may be open. Beyond it the longest idle one is closed."""
+CONNECTION_IDLE_S = 75.0
+"""How long a connection to the public port may take to bring the head of its next request; longer than proxies keep
+theirs, which is a minute as a rule."""
+OPEN_FILES_MAX = 65_536
+"""Files, connections among them, that this process opens at most, however many the system would let it have."""
 
 # Webhooks
 WEBHOOK_NAME_CHARS_MAX = 50
@@ -130,13 +137,15 @@ ANSWER_HEADER_CHARS_MAX = 1_024
 IDLE_S = 60.0
 """A connection to a receiver is kept for the next request."""
 IDLE_LINES_MAX = 256
-"""Connections that wait for the next request, to all receivers; beyond it the oldest is closed."""
+"""Connections that wait for the next request, to all receivers; beyond it the oldest is closed. Fewer where few files
+may be open, as of the requests that are slow or young."""
 RETRY_AFTER_MS_MAX = 24 * 3600 * 1000
 """A receiver may hold us back for a day at most; more is recorded as capped."""
 FAILING_MS_MAX = 3 * 24 * 3600 * 1000
 """A webhook that only fails for longer is disabled at the next delivery that ends failed."""
-STOP_S = 35.0
-"""How long a stopping service waits for requests under way; a little longer than any may last."""
+STOP_S = 25.0
+"""How long a stopping service lets what is under way come to its end; with the rest of the stop, less than the half
+minute after which service managers kill as a rule."""
 
 # Views
 FOLD_MS = 250

@@ -1,8 +1,9 @@
 """Hand out what is ready: webhooks in turn, each within its window, all within two limits.
 
 Young requests count against the first limit. One that grows old shrinks its webhook's window at once and moves to the
-second, so hanging receivers cannot fill the first. A webhook that hangs is served only within the second limit, and
-one that is suspected of it, by its request before, counts there from the start.
+second, so hanging receivers cannot fill the first. The requests of a webhook that hangs, or of which nothing is known
+yet, count in the second limit from the start; those that hang leave a quarter of it to those that are new. Who was
+known to be quick, and hangs, can pass the second limit; both limits together nobody passes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from core.clock import Clock
 from core.directory import Directory
 from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX, YOUNG_REQUESTS_MAX
 from delivery.broker import Broker
-from delivery.rows import Lane, Row
+from delivery.rows import HANGING, NEW, QUICK, Lane, Row
 
 READY_PER_WINDOW = 16
 """Due rows of one webhook kept in memory, for each request of its window: so a webhook that hangs keeps few."""
@@ -43,7 +44,7 @@ class Dispatch:
         self._young_max, self._old_max, self._ready_bytes_max = young_max, old_max, ready_bytes_max
         self.lanes: dict[int, Lane] = {}
         self._turn: deque[Lane] = deque()
-        self._parked: list[Lane] = []
+        self._parked: dict[int, deque[Lane]] = {NEW: deque(), HANGING: deque()}
         self._young: dict[int, Row] = {}
         self.old = self._suspects = 0
         self.unrecorded = 0
@@ -138,15 +139,16 @@ class Dispatch:
         """Give the broker as much as the limits and windows allow."""
         turn, young = self._turn, self._young
         now = 0
-        while turn and len(young) < self._young_max and self.unrecorded < UNRECORDED_MAX and self.is_open:
+        young_max = min(self._young_max, self._young_max + self._old_max - self.old)
+        while (turn or self._unpark()) and len(young) < young_max and self.unrecorded < UNRECORDED_MAX and self.is_open:
             lane = turn.popleft()
             window = lane.window
             lane.in_turn = False
             if not lane.ready or window.under_way >= window.size:
                 continue
             now = now or self._clock.now_ms()
-            if lane.hangs and self.old + self._suspects >= self._old_max:
-                self._parked.append(lane)
+            if lane.standing and not self._room(lane.standing):
+                self._parked[lane.standing].append(lane)
                 lane.in_turn = True
                 continue
             if lane.held_until > now or not self.is_enabled(lane):
@@ -159,7 +161,7 @@ class Dispatch:
             lane.marked += 1
             window.under_way += 1
             young[row.number] = row
-            if lane.hangs:
+            if lane.standing:
                 row.is_suspect = True
                 self._suspects += 1
             if lane.ready:
@@ -170,6 +172,25 @@ class Dispatch:
             self._broker.put(row)
         if self._slow_alarm is None and young:
             self._watch()
+
+    def _room(self, standing: int) -> int:
+        """How many more requests those of this standing may have under way, but for QUICK."""
+        kept = self._old_max // 4 if standing == HANGING else 0
+        return max(self._old_max - kept - self.old - self._suspects, 0)
+
+    def _unpark(self) -> bool:
+        """Let as many lanes have their turn again as there is room for; whether there is one."""
+        for standing, parked in self._parked.items():
+            for _ in range(min(self._room(standing), len(parked)) if parked else 0):
+                self._turn.append(parked.popleft())
+        return bool(self._turn)
+
+    def _acquit(self, lane: Lane) -> None:
+        lane.standing = QUICK
+        for parked in self._parked.values():
+            if lane in parked:
+                parked.remove(lane)
+                self._turn.append(lane)
 
     def _set_aside(self, lane: Lane) -> None:
         """The lane is held back, or its webhook is disabled: its rows wait on disk."""
@@ -189,8 +210,8 @@ class Dispatch:
         if row.is_marked:
             row.is_answered = True
             self.unrecorded += 1
-        if not row.is_old:
-            lane.hangs = False
+        if lane.standing and not row.is_old:
+            self._acquit(lane)
         if is_good and not row.is_old:
             lane.window.grow()
         elif not is_good:
@@ -238,9 +259,7 @@ class Dispatch:
         if row.is_suspect:
             row.is_suspect = False
             self._suspects -= 1
-        if self._parked and self.old + self._suspects < self._old_max:
-            self._turn.extend(self._parked)
-            self._parked.clear()
+        self._unpark()
         if self._settled is not None and not self._young and not self.old:
             self._settled.set_result(None)
             self._settled = None
@@ -268,7 +287,7 @@ class Dispatch:
                 row.is_suspect = False
                 self._suspects -= 1
             lane = self.lanes[row.webhook]
-            lane.hangs = True
+            lane.standing = HANGING
             self._shrink(lane)
         self.hand_out()
         if self._slow_alarm is None and self._young:

@@ -112,7 +112,7 @@ class LeanSender:
         except (ClientError, OSError) as error:
             cause = error.os_error if isinstance(error, ClientConnectorError) else error
             if isinstance(cause, OSError) and cause.errno in _OUT_OF_FILES:
-                raise OverloadedError("no more connections: too many open files", limit="open files") from error
+                raise OverloadedError("too many open files: `ulimit -n` says how many there may be") from error
             if self._connector.closed:
                 raise asyncio.CancelledError("the sender was closed") from error
             return Unreached(why_not_connected(error))

@@ -11,7 +11,7 @@ from core.ledger.read import Reader
 from core.ledger.sqlite import insert_rows
 from core.ledger.views import Views
 from core.model.portal_event import Received
-from delivery.rows import Content, Lane, Row
+from delivery.rows import QUICK, Content, Lane, Row
 
 NAME = "outbox/1"
 """The number is the version of the fold; another number is another set of tables."""
@@ -100,8 +100,16 @@ def lanes(views: Views, now_ms: int) -> list[Lane]:
     for webhook, last_success, failing_since, held_until in views.rows("SELECT * FROM outbox_webhooks_1"):
         lane = found.setdefault(webhook, Lane(webhook))
         lane.last_success, lane.failing_since = last_success, failing_since
+        if last_success is not None and failing_since is None:
+            lane.standing = QUICK
         lane.held_until = lane.recorded_hold = held_until
     return list(found.values())
+
+
+def count(views: Views) -> int:
+    """How many deliveries have not ended."""
+    ((rows,),) = views.rows("SELECT count(*) FROM outbox_1")
+    return int(rows)
 
 
 def reactions(views: Views) -> dict[int, tuple[str, int]]:

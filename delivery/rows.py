@@ -81,6 +81,9 @@ class Row:
         return 0 if self.content is None else len(self.content.payload)
 
 
+QUICK, NEW, HANGING = 0, 1, 2
+"""A webhook's standing: the last that was known of one of its requests was that it came quickly to its end; nothing is
+known; it grew old."""
 START = (-1, -1)
 """Before every row on disk."""
 NEVER = 2**63
@@ -93,7 +96,6 @@ class Lane:
     __slots__ = (
         "cursor",
         "failing_since",
-        "hangs",
         "held_until",
         "in_turn",
         "last_success",
@@ -104,6 +106,7 @@ class Lane:
         "recorded_hold",
         "refilling",
         "spilled",
+        "standing",
         "waiting",
         "wake_at",
         "window",
@@ -112,8 +115,8 @@ class Lane:
     def __init__(self, number: int) -> None:
         self.number = number
         self.window = Window()
-        self.hangs = False
-        """A request of it grew old, and none was answered quickly since."""
+        self.standing = NEW
+        """QUICK, NEW or HANGING."""
         self.ready: deque[Row] = deque()
         self.marked = 0
         """Rows handed out whose outcome is not recorded yet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -24,6 +23,7 @@ from delivery import outbox_table
 from delivery.addresses import AddressGuard, Network
 from delivery.broker import InProcessBroker
 from delivery.dispatch import Dispatch
+from delivery.files import open_files_max, shares
 from delivery.lean_sender import LeanSender
 from delivery.outbox import Outbox
 from delivery.reactions import Reactions
@@ -31,9 +31,6 @@ from delivery.refill import Refill
 from delivery.schedule import SCHEDULE_S
 from delivery.sender import Sender, parse_url
 from delivery.worker import Workers
-
-FILES_KEPT = 256
-"""Open files that requests which hang never get."""
 
 
 def url_check(guard: AddressGuard) -> CheckUrl:
@@ -67,6 +64,7 @@ class Service:
         sender: Sender | None = None,
         tls: SSLContext | None = None,
         resolver: AbstractResolver | None = None,
+        files_max: int | None = None,
         schedule_s: Sequence[int] = SCHEDULE_S,
         jitter: Callable[[], float] | None = None,
         synchronous: str = "FULL",
@@ -74,6 +72,7 @@ class Service:
         young_requests_max: int = YOUNG_REQUESTS_MAX,
         ready_bytes_max: int = READY_BYTES_MAX,
     ) -> None:
+        self.shares = given = shares(files_max or open_files_max(), young_requests_max)
         self.guard = AddressGuard(allow)
         self.office = office = Office(
             data,
@@ -92,14 +91,14 @@ class Service:
             self.broker,
             office.clock,
             office.alarms,
-            old_max=_old_max(young_requests_max),
-            young_max=young_requests_max,
+            young_max=given.young_requests,
+            old_max=given.old_requests,
             ready_bytes_max=ready_bytes_max,
         )
         self.outbox = Outbox(office.directory, self.dispatch)
         self.follower: Follower = office.follow(self.outbox)
         self.refill = Refill(office, self.outbox, self.dispatch)
-        self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver)
+        self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver, idle_max=given.idle_lines)
         if jitter is None:
             jitter = partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
@@ -150,10 +149,3 @@ class Service:
         await self.workers.stop()
         await self.sender.close()
         await self.office.close()
-
-
-def _old_max(young_max: int) -> int:
-    """Half of the files we may open, less what ledger, views, clients and more young requests than usual need."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    kept = FILES_KEPT + max(young_max - YOUNG_REQUESTS_MAX, 0)
-    return (1_024 if soft == resource.RLIM_INFINITY else max(soft - kept, 2)) // 2

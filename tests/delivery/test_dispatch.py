@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.limits import SLOW_MS
-from delivery.rows import Row
+from delivery.rows import HANGING, NEW, QUICK, Row
 from tests.delivery.desk import CONTENT, WEBHOOKS, Desk
 
 
@@ -56,6 +56,8 @@ def test_hanging_requests_leave_room_among_the_young():
 def test_the_second_limit_stops_only_those_that_hang():
     """At the limit of old requests a webhook that fails at once is served, and one that hangs is not."""
     desk = Desk(young_max=128, old_max=4)
+    desk.hand_out(2, 1)
+    desk.finish(desk.of(2)[0])
     desk.hand_out(1, 4)
     desk.wait(SLOW_MS)
     assert desk.dispatch.old == 4
@@ -73,8 +75,8 @@ def test_the_second_limit_stops_only_those_that_hang():
 
 
 def test_the_second_limit_holds_for_those_that_hang():
-    """Webhooks known to hang are given no more requests than may grow old."""
-    desk = Desk(young_max=128, old_max=6, webhooks=range(1, 51))
+    """Webhooks known to hang are given three quarters of the requests that may grow old; a new one finds room."""
+    desk = Desk(young_max=128, old_max=8, webhooks=range(1, 52))
     for webhook in range(1, 51):
         desk.hand_out(webhook, 1)
         desk.wait(SLOW_MS)
@@ -88,6 +90,39 @@ def test_the_second_limit_holds_for_those_that_hang():
         assert len({row.webhook for row in desk.under_way}) == 6
         desk.finish(desk.under_way[0], is_good=False)
         assert len(desk.under_way) == 6, f"after {n} ends"
+    desk.hand_out(51, 4)
+    assert len(desk.of(51)) == 2
+
+
+def test_the_second_limit_holds_for_those_nobody_knows_yet():
+    """After a start any webhook may hang: first requests are no more than may grow old, until one is answered."""
+    desk = Desk(young_max=128, old_max=6, webhooks=range(1, 101))
+    for webhook in range(1, 101):
+        desk.hand_out(webhook, 1)
+    assert len(desk.under_way) == 6
+    for _ in range(10):
+        desk.wait(SLOW_MS)
+        assert desk.dispatch.old == len(desk.under_way) == 6
+    desk.finish(desk.under_way[0], is_good=False)
+    quick = desk.under_way[-1]
+    desk.finish(quick)
+    assert len(desk.under_way) == 6
+    desk.hand_out(quick.webhook, 5)
+    assert len(desk.of(quick.webhook)) == 5, "this one is known to be quick by now"
+
+
+def test_both_limits_together_are_never_passed():
+    """When all receivers stop answering at once, also those that were quick, the requests under way stay bounded."""
+    desk = Desk(young_max=8, old_max=6, webhooks=range(1, 101))
+    for webhook in range(1, 101):
+        desk.hand_out(webhook, 1)
+        desk.finish(desk.of(webhook)[0])
+    for webhook in range(1, 101):
+        desk.hand_out(webhook, 2)
+    for _ in range(5):
+        assert len(desk.under_way) <= 8 + 6
+        desk.wait(SLOW_MS)
+    assert (len(desk.under_way), desk.dispatch.old) == (14, 14)
 
 
 def test_a_webhook_without_rows_in_memory_gets_one_when_memory_is_full(monkeypatch):
@@ -134,7 +169,7 @@ async def test_settled_waits_for_the_last_request():
 class Life(RuleBasedStateMachine):
     """Rows come, requests end well or badly, early or late, webhooks are switched: the counts are always right."""
 
-    @initialize(young_max=st.integers(1, 6), old_max=st.integers(1, 3), unrecorded_max=st.integers(1, 8))
+    @initialize(young_max=st.integers(1, 6), old_max=st.integers(1, 8), unrecorded_max=st.integers(1, 8))
     def begin(self, young_max, old_max, unrecorded_max) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr("delivery.dispatch.UNRECORDED_MAX", unrecorded_max)
@@ -144,7 +179,7 @@ class Life(RuleBasedStateMachine):
         self.desk = Desk(young_max=young_max, old_max=old_max)
         self.desk.put = self.put
         self.dispatch = self.desk.dispatch
-        self.hanging: set[int] = set()
+        self.standing = dict.fromkeys(WEBHOOKS, NEW)
         self.handed_out: list[int] = []
 
     def put(self, row: Row) -> None:
@@ -155,19 +190,20 @@ class Life(RuleBasedStateMachine):
         assert lane.held_until <= now
         assert lane.window.under_way <= lane.window.size
         assert len(self.dispatch._young) <= self.young_max
+        assert self.dispatch.young + self.dispatch.old <= self.young_max + self.old_max
         assert self.dispatch.unrecorded < self.unrecorded_max
-        if row.webhook in self.hanging:
-            hanging = [other for other in desk.under_way if other.webhook in self.hanging and self.is_suspect(other)]
-            old = [other for other in desk.under_way if self.is_old(other)]
-            assert len({*hanging, *old}) < self.old_max
+        if self.standing[row.webhook] != QUICK:
+            counted = [other for other in desk.under_way if other.is_suspect or self.is_old(other)]
+            assert len(counted) < self.limit(row.webhook)
         self.handed_out.append(row.number)
         desk.under_way.append(row)
 
     def is_old(self, row: Row) -> bool:
         return self.desk.clock.now_ms() - row.handed_out_at >= SLOW_MS
 
-    def is_suspect(self, row: Row) -> bool:
-        return row.is_suspect
+    def limit(self, webhook: int) -> int:
+        """Those that hang leave a quarter to those that are new."""
+        return self.old_max - (self.old_max // 4 if self.standing[webhook] == HANGING else 0)
 
     @rule(webhook=st.sampled_from(WEBHOOKS), rows=st.integers(1, 6))
     def rows_come(self, webhook, rows) -> None:
@@ -179,7 +215,7 @@ class Life(RuleBasedStateMachine):
     def a_request_ends(self, data, is_good, hold_ms) -> None:
         row = data.draw(st.sampled_from(self.desk.under_way))
         if not self.is_old(row):
-            self.hanging.discard(row.webhook)
+            self.standing[row.webhook] = QUICK
         holds_until = None if hold_ms is None or is_good else self.desk.clock.now_ms() + hold_ms
         self.desk.finish(row, is_good=is_good, holds_until=holds_until)
         if not row.is_marked:
@@ -218,7 +254,7 @@ class Life(RuleBasedStateMachine):
             due = min(clock.next_alarm() or until, until)
             for row in self.desk.under_way:
                 if due - row.handed_out_at >= SLOW_MS:
-                    self.hanging.add(row.webhook)
+                    self.standing[row.webhook] = HANGING
             clock.turn_to(due)
 
     @invariant()
@@ -230,22 +266,25 @@ class Life(RuleBasedStateMachine):
         assert dispatch._suspects == sum(row.is_suspect for row in under_way)
         for lane in dispatch.lanes.values():
             assert lane.window.under_way == len(self.desk.of(lane.number))
-            assert lane.hangs == (lane.number in self.hanging)
+            assert lane.standing == self.standing[lane.number]
         ready = [row for lane in dispatch.lanes.values() for row in lane.ready]
         assert dispatch._ready_rows == len(ready)
         assert dispatch._ready_bytes == len(ready) * len(CONTENT.payload)
-        assert all(lane.hangs for lane in dispatch._parked)
+        assert all(lane.standing != QUICK for parked in dispatch._parked.values() for lane in parked)
 
     @invariant()
     def nobody_waits_without_a_reason(self) -> None:
         dispatch, now = self.dispatch, self.desk.clock.now_ms()
         dispatch.hand_out()
-        if dispatch.young >= self.young_max or dispatch.unrecorded >= self.unrecorded_max:
+        under_way = dispatch.young + dispatch.old
+        if dispatch.young >= self.young_max or under_way >= self.young_max + self.old_max:
+            return
+        if dispatch.unrecorded >= self.unrecorded_max:
             return
         for lane in dispatch.lanes.values():
             if lane.ready and lane.window.has_room and lane.held_until <= now and dispatch.is_enabled(lane):
-                assert lane.hangs
-                assert dispatch.old + dispatch._suspects >= self.old_max
+                assert lane.standing != QUICK
+                assert dispatch.old + dispatch._suspects >= self.limit(lane.number)
 
     def teardown(self) -> None:
         if hasattr(self, "patch"):

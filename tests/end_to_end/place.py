@@ -57,10 +57,13 @@ class Place:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLEDGER_")}
         self.environment["HOOKLEDGER_DATA"] = str(data)
         self.environment["HOOKLEDGER_CONFIG"] = os.devnull
+        self.before: tuple[str, ...] = ()
+        """Words that start a command, before the command itself."""
         self._running: list[asyncio.subprocess.Process] = []
 
     async def start(self, *words: str, **environment: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
+            *self.before,
             sys.executable,
             "-m",
             "hookledger",

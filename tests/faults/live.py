@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,15 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.port = 0
+        self.waits_s: dict[str, float] = {}
+        """How long the requests for a path wait for their answer; at once if it is not here."""
+        self.posts: list[tuple[str, int, int]] = []
+        """Path, delivery and attempt of all requests."""
         self.came: dict[int, float] = {}
         """The loop's time at which a delivery came, by its number."""
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._over = asyncio.Event()
 
     async def __aenter__(self) -> Mailbox:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -87,10 +93,16 @@ class Mailbox:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over.set()
         self._server.close()
         for writer in self._writers:
             writer.close()
         await self._server.wait_closed()
+
+    async def _wait(self, wait_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._over.wait()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -99,7 +111,11 @@ class Mailbox:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
                 body = json.loads(await reader.readexactly(length))
-                self.came[body["event"]["id"]] = asyncio.get_running_loop().time()
+                path, number = head.split(b" ", 2)[1].decode(), body["event"]["id"]
+                self.posts.append((path, number, body["webhook"].get("retryCount", 0) + 1))
+                self.came[number] = asyncio.get_running_loop().time()
+                if path in self.waits_s:
+                    await self._wait(self.waits_s[path])
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from delivery.resolver import TRIES, DnsResolver
-from tests.faults.live import Live, Mailbox
+from tests.faults.live import Live
 from tests.name_server import NameServer
 
 HANGING = 200
@@ -19,12 +19,6 @@ SOON_S = 2.0
 async def _names():
     async with NameServer() as server:
         yield server
-
-
-@pytest.fixture(name="mailbox")
-async def _mailbox():
-    async with Mailbox() as mailbox:
-        yield mailbox
 
 
 async def test_names_that_hang_cost_the_others_nothing(tmp_path, names, mailbox):

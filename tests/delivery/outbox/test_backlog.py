@@ -138,3 +138,25 @@ async def test_the_heap_of_wakes_stays_small(turned):
         await turned.event(str(n))
         await turned.wait(1)
         assert len(turned.service.refill._wakes) <= 66
+
+
+async def test_who_answered_before_a_restart_is_not_taken_for_new_after_it(turned):
+    """With no place left for requests that may hang, whose last delivery went well is served; a new webhook waits."""
+    for name, type in (("hanging", "file.created"), ("known", "file.updated")):
+        await turned.webhook(name, type)
+    turned.reply = lambda request: None if request.url == url("hanging") else GOOD
+    await turned.event("before")
+    await turned.still()
+    await turned.stop()
+    await turned.begin()
+    turned.service.dispatch._old_max = 1
+    await turned.webhook("new", "file.deleted")
+    await turned.event("hangs", type="file.created")
+    await turned.wait(2)
+    await turned.event("goes out")
+    await turned.event("waits", type="file.deleted")
+    await turned.wait(2)
+    assert (len(turned.to("known")), len(turned.to("new"))) == (2, 0)
+    turned.to("hanging")[-1].answer(BAD)
+    await turned.still()
+    assert len(turned.to("new")) == 1
