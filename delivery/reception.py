@@ -15,51 +15,79 @@ from aiohttp.typedefs import Middleware
 
 from core.errors import HookledgerError, LedgerError, OverloadedError
 from core.web.operator import OperatorSite
+from delivery.connections import Connection, Connections
+from delivery.files import BACKLOG_MAX
 
-FINISH_S = 10.0
-"""How long requests under way may take once it closes."""
+LEAVING_S = 1.0
+"""How long what was not finished in time may take to notice that it is cut off."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Reception:
-    """One application. Until *is_ready*, nothing but its health may be asked of it.
+    """One application. Until *is_ready*, nothing but its health may be asked of it."""
 
-    *finish_s*: how long requests under way may take once it closes."""
-
-    def __init__(self, application: web.Application, is_ready: Callable[[], bool], finish_s: float = FINISH_S) -> None:
-        self._is_ready, self._finish_s = is_ready, finish_s
-        self._under_way = 0
+    def __init__(
+        self,
+        application: web.Application,
+        is_ready: Callable[[], bool],
+        connections: Connections | None = None,
+        backlog: int = BACKLOG_MAX,
+    ) -> None:
+        self._is_ready = is_ready
+        self._backlog = backlog
+        self.connections = Connections() if connections is None else connections
+        self.under_way = 0
+        """Requests that have come and are not answered."""
         self._is_closing = False
         self._idle = asyncio.Event()
         self._idle.set()
-        application.middlewares.append(self._middleware())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=finish_s)
+        # What the innermost one refuses, the application's own say in their way.
+        application.middlewares.insert(0, self._counting())
+        application.middlewares.append(self._checking())
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=LEAVING_S)
 
-    def _middleware(self) -> Middleware:
+    def _counting(self) -> Middleware:
         @web.middleware
-        async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if not self._is_ready() and not request.path.startswith("/health/"):
-                raise OverloadedError("starting: the ledger is being followed to its head")
-            self._under_way += 1
+        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+            connection = request.protocol if isinstance(request.protocol, Connection) else None
+            if connection is not None:
+                self.connections.begin(connection)
+            self.under_way += 1
             self._idle.clear()
             try:
                 answer = await handler(request)
+                if connection is not None and answer.status != 401 and "Authorization" in request.headers:
+                    connection.is_known = True
             finally:
-                self._under_way -= 1
-                if not self._under_way:
+                self.under_way -= 1
+                if not self.under_way:
                     self._idle.set()
+                if connection is not None:
+                    self.connections.finish(connection)
             if self._is_closing:
                 answer.force_close()
             return answer
 
-        return receive
+        return count
+
+    def _checking(self) -> Middleware:
+        @web.middleware
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not request.path.startswith("/health/"):
+                if self._is_closing:
+                    raise OverloadedError("stopping: ask again when it has started anew")
+                if not self._is_ready():
+                    raise OverloadedError("starting: the ledger is being followed to its head")
+            return await handler(request)
+
+        return check
 
     async def open_port(self, host: str, port: int) -> str:
         """Listen for everybody; the address as URLs have it."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await _PublicSite(self._runner, host, port, self.connections, self._backlog).start()
         except OSError as error:
             raise HookledgerError(
                 f"cannot listen on {host}:{port}: {error.strerror or error}; name another --host or --port"
@@ -75,14 +103,37 @@ class Reception:
         except OSError as error:
             raise LedgerError(f"the operator's socket cannot be opened in {data}: {error}") from None
 
-    async def close(self) -> None:
-        """Take no more connections, finish the requests under way, close."""
+    def retire(self) -> None:
+        """Answer what has come; of what comes from now on, only what asks for the health, and close each connection."""
         self._is_closing = True
-        for site in self._runner.sites:
-            await site.stop()
-        try:
-            async with asyncio.timeout(self._finish_s):
-                await self._idle.wait()
-        except TimeoutError:
-            pass
+
+    async def finish(self) -> None:
+        """Wait until no request is under way."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Take no more connections, cut off the requests that are still under way, close."""
+        self._is_closing = True
         await self._runner.cleanup()
+
+
+class _PublicSite(web.BaseSite):
+    """A port; aiohttp's own site knows no connections but its own."""
+
+    def __init__(self, runner: web.AppRunner, host: str, port: int, connections: Connections, backlog: int) -> None:
+        super().__init__(runner, backlog=backlog)
+        self._host, self._port = host, port
+        self._connections = connections
+
+    @property
+    def name(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        await super().start()
+        server = self._runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self._connections, server, loop), self._host, self._port, backlog=self._backlog
+        )

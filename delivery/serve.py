@@ -18,10 +18,11 @@ from core.operations.table import operations
 from core.options import as_typed, file_read, settings_options
 from core.settings import Settings
 from core.web import app, operator
+from delivery.connections import Connections
 from delivery.loop import run
-from delivery.reception import FINISH_S, Reception
+from delivery.reception import Reception
 from delivery.resolver import DnsResolver
-from delivery.service import Service
+from delivery.service import Left, Service
 
 log = logging.getLogger("hookledger.serve")
 
@@ -50,9 +51,9 @@ async def _serve(settings: Settings, file: Path | None) -> None:
     service.office.plugins.asker.guard = guard = HookGuard()
     service.office.renewal.on_complete = lambda: _say_ready(service)
     site = app.build(service.office, service.readiness, intake_bytes_max=settings.intake_bytes_max)
-    finish_s = min(FINISH_S, settings.stop_s)
-    public = Reception(site, lambda: service.is_ready, finish_s)
-    private = Reception(operator.build(service.office, operations()), lambda: service.is_ready, finish_s)
+    connections = Connections(service.shares.connections)
+    public = Reception(site, lambda: service.is_ready, connections, service.shares.backlog)
+    private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
     try:
         address = await public.open_port(settings.host, settings.port)
         click.echo(f"listening on http://{address}")
@@ -65,10 +66,13 @@ async def _serve(settings: Settings, file: Path | None) -> None:
             for line in _hints(service, settings.data):
                 click.echo(line)
             await stop.wait()
-            log.info("stopping: requests under way are finished first")
+            log.info(
+                "stopping: what is under way has %g s to be finished; a second signal ends it at once", settings.stop_s
+            )
     finally:
-        await _stop(service, (public, private), settings.stop_s)
+        left = await _stop(service, (public, private), settings.stop_s)
         guard.close()
+    click.echo(str(left))
 
 
 def _say_ready(service: Service) -> None:
@@ -89,12 +93,13 @@ def service_of(settings: Settings) -> Service:
     )
 
 
-async def _stop(service: Service, receptions: Sequence[Reception], wait_s: float) -> None:
-    """Requests to us are finished first, then ours to receivers, all within the same time."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + wait_s
+async def _stop(service: Service, receptions: Sequence[Reception], wait_s: float) -> Left:
+    """Take nothing new and finish what is under way, within the time; the health is told until the end of it."""
+    for reception in receptions:
+        reception.retire()
+    await service.finish(wait_s, *(reception.finish() for reception in receptions))
     await asyncio.gather(*(reception.close() for reception in receptions))
-    await service.stop(max(until - loop.time(), 0))
+    return await service.stop(0)
 
 
 def _listen_to_signals(stop: asyncio.Event) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
 from ssl import SSLContext
+from typing import NamedTuple
 
 from aiohttp.abc import AbstractResolver
 
@@ -31,6 +33,22 @@ from delivery.refill import Refill
 from delivery.schedule import SCHEDULE_S
 from delivery.sender import Sender, parse_url
 from delivery.worker import Workers
+
+
+class Left(NamedTuple):
+    """What a stopped service leaves: how many requests were finished, how many cut off, and how many deliveries wait,
+    those cut off among them; None: that could not be read."""
+
+    finished: int
+    cut_off: int
+    waiting: int | None
+
+    def __str__(self) -> str:
+        waiting = "an unknown number of" if self.waiting is None else f"{self.waiting:,}"
+        return (
+            f"stopped: {self.finished:,} deliveries under way were finished, {self.cut_off:,} cut off and due again at"
+            f" the next start; {waiting} deliveries wait in the outbox"
+        )
 
 
 def url_check(guard: AddressGuard) -> CheckUrl:
@@ -104,7 +122,8 @@ class Service:
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
-        self.is_ready = False
+        self.is_ready = self.is_stopping = False
+        self._under_way = 0
 
     async def start(self) -> None:
         """Follow the ledger to its head, then hand out what is due."""
@@ -120,7 +139,9 @@ class Service:
     def readiness(self) -> Sequence[str]:
         """Why the service does not do its work just now; empty when it does."""
         reasons = []
-        if not self.is_ready:
+        if self.is_stopping:
+            reasons.append("stopping: requests under way are finished, others are not begun")
+        elif not self.is_ready:
             reasons.append("starting: the ledger is being followed to its head")
         if self.office.writer.fault is not None:
             reasons.append(f"the ledger cannot write: {self.office.writer.fault}")
@@ -135,17 +156,44 @@ class Service:
         ]
         return reasons
 
-    async def stop(self, wait_s: float = STOP_S) -> None:
-        """Hand out nothing more, wait so long for what is under way, write down what came of it.
-
-        What is cut off is due again at the next start, and its receiver may see it twice."""
-        self.is_ready = False
+    def retire(self) -> None:
+        """Hand out nothing more: the first step of a stop."""
+        if not self.is_stopping:
+            self._under_way = self.dispatch.young + self.dispatch.old
+        self.is_stopping, self.is_ready = True, False
         self.dispatch.is_open = False
-        await self.reactions.stop()
-        await self.refill.stop()
+
+    async def finish(self, wait_s: float, *others: Awaitable[None]) -> None:
+        """Retire, and wait so long, but no longer, for what is under way, and for others."""
+        self.retire()
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await self.dispatch.settled()
+                await asyncio.gather(self.dispatch.settled(), *others)
+
+    async def stop(self, wait_s: float = STOP_S) -> Left:
+        """Finish what is under way, within so many seconds; write down what came of it; close.
+
+        What is cut off is due again at the next start, and its receiver may see it twice."""
+        await self.finish(wait_s)
+        await self.reactions.stop()
+        await self.refill.stop()
+        cut_off = self.dispatch.young + self.dispatch.old
         await self.workers.stop()
         await self.sender.close()
+        await self.office.writer.settle()
+        # What the ledger does not take just now has come to no end that the next start knows of.
+        cut_off += self.dispatch.unrecorded
+        waiting = await self._waiting()
         await self.office.close()
+        return Left(max(self._under_way - cut_off, 0), cut_off, waiting)
+
+    async def _waiting(self) -> int | None:
+        await self.follower.stop()
+        if self.follower.written < self.office.writer.head:
+            return None
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self.office.viewing, outbox_table.count, self.office.views
+            )
+        except sqlite3.Error:
+            return None

@@ -28,7 +28,7 @@ async def test_an_empty_directory_says_what_to_type_next(place):
     await place.token()
     again = await place.serve()
     assert await again.stop() == 0
-    assert await again.process.stdout.read() == b""
+    assert (await again.process.stdout.read()).startswith(b"stopped: ")
 
 
 async def test_a_starting_service_is_alive_and_takes_nothing(place):
@@ -87,12 +87,13 @@ async def test_an_address_in_use_is_said_so(place, receiver):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_request_under_way_is_finished(place, number):
-    """Whoever asks it to stop ends nobody's request: it takes no more connections, answers what it has, and exits 0."""
+    """Who asks it to stop ends nobody's request: it answers what it has, takes no other, tells its health, exits 0."""
     token = await place.token()
     serving = await place.serve()
     host, port = serving.url.removeprefix("http://").split(":")
     body = json.dumps(a_portal_event()).encode()
-    async with asyncio.timeout(DEADLINE_S):
+    headers = {"Authorization": f"Bearer {token}"}
+    async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession(serving.url, headers=headers) as session:
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(
             b"POST /api/ledger/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n"
@@ -101,18 +102,17 @@ async def test_a_request_under_way_is_finished(place, number):
         assert b"100" in await reader.readuntil(b"\r\n\r\n")
         os.kill(serving.process.pid, number)
         assert b"stopping" in await serving.process.stderr.readline()
-        while True:
-            try:
-                _, late = await asyncio.open_connection(host, int(port))
-            except ConnectionRefusedError:
-                break
-            except ConnectionResetError:
-                continue
-            late.close()
+        refused = await session.post("/api/ledger/events", json=a_portal_event("late"))
+        assert (refused.status, refused.headers["Connection"]) == (503, "close")
+        assert (await refused.json())["detail"].startswith("stopping")
+        ready = await session.get("/health/ready")
+        assert (ready.status, (await ready.json())["reasons"][0].partition(":")[0]) == (503, "stopping")
+        assert (await session.get("/health/live")).status == 200
         writer.write(body)
         head = await reader.readuntil(b"\r\n\r\n")
         writer.close()
         assert head.startswith(b"HTTP/1.1 200")
+        assert b"Connection: close" in head
         assert await serving.process.wait() == 0
 
 
