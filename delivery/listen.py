@@ -19,6 +19,7 @@ from rich.text import Text
 
 from core.clock import Clock, SystemClock
 from core.epilog import epilog
+from core.printing import console, plain
 from core.wire.signature import Signer
 from core.wire.verdict import Verdict, docspace_verdict, standard_verdict
 
@@ -172,7 +173,7 @@ def print_request(console: Console, report: RequestReport) -> None:
     """For eyes: what came, whether to trust it, and its body; nothing in it can steer the terminal."""
     ok = 200 <= report.status < 300
     line = Text.assemble(
-        ("POST ", "bold"), _plain(report.path), " ", (_plain(report.trigger or "no event of DocSpace's form"), "bold")
+        ("POST ", "bold"), plain(report.path), " ", (plain(report.trigger or "no event of DocSpace's form"), "bold")
     )
     if report.event is not None:
         line.append(f" event {report.event}")
@@ -181,14 +182,14 @@ def print_request(console: Console, report: RequestReport) -> None:
     line.append(" → ")
     line.append(str(report.status), "bold green" if ok else "bold red")
     signatures = Text.assemble(
-        f"  webhook-id {_plain(report.delivery) or 'missing'}  x-docspace-signature-256 ",
+        f"  webhook-id {plain(report.delivery) or 'missing'}  x-docspace-signature-256 ",
         (report.docspace, VERDICT_STYLES[report.docspace]),
         "  webhook-signature ",
         (report.standard, VERDICT_STYLES[report.standard]),
     )
     console.print(line, soft_wrap=True)
     console.print(signatures, soft_wrap=True)
-    console.print(JSONHighlighter()(Text(_plain(_indented(report.body)))), soft_wrap=True)
+    console.print(JSONHighlighter()(Text(plain(_indented(report.body)))), soft_wrap=True)
 
 
 def _indented(body: str) -> str:
@@ -196,12 +197,6 @@ def _indented(body: str) -> str:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return body
-
-
-def _plain(text: str) -> str:
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode("ascii") for char in text
-    )
 
 
 @click.command(
@@ -235,7 +230,7 @@ def listen(
     count: int | None,
 ) -> None:
     """Receive deliveries, verify their signatures and show them, until Ctrl-C."""
-    console = Console()
+    to = console()
     known = [sys.stdin.readline().rstrip("\r\n") if one == "-" else one for one in secrets]
     if "" in known:
         raise click.UsageError("a secret is empty")
@@ -244,7 +239,7 @@ def listen(
         if as_json:
             click.echo(msgspec.json.encode(report))
         else:
-            print_request(console, report)
+            print_request(to, report)
 
     app_for = partial(listen_app, known, fail_first, fail_status, fail_prefix=fail_prefix, clock=SystemClock())
     try:

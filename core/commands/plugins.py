@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from core.commands.desk import print_json
+from core.epilog import epilog
 from core.loading import Loaded, Loader
 from core.operations import plugins as running
 from core.operator import ask_serve
@@ -44,7 +45,7 @@ class PluginShown(msgspec.Struct, frozen=True):
     serve: InServe | None
 
 
-@click.command("plugins")
+@click.command("plugins", epilog=epilog("hookledger plugins", then=["hookledger triggers"]))
 @data_option
 @json_option
 def list_plugins(data: Path, as_json: bool) -> None:

@@ -12,7 +12,9 @@ import msgspec
 
 from core.catalogue import RegisteredTrigger
 from core.clock import SystemClock
+from core.commands.completing import complete_trigger
 from core.commands.desk import print_json
+from core.epilog import epilog
 from core.errors import NotFoundError
 from core.example import body_of, event_of, schemas_of
 from core.loading import Loader
@@ -35,8 +37,14 @@ class TriggerShown(msgspec.Struct, frozen=True):
     samples: int
 
 
-@click.command()
-@click.argument("name", required=False)
+@click.command(
+    epilog=epilog(
+        "hookledger triggers",
+        "hookledger triggers file.created --sample",
+        then=["hookledger webhooks create NAME URL --trigger file.created"],
+    )
+)
+@click.argument("name", required=False, shell_complete=complete_trigger)
 @click.option("--schema", is_flag=True, help="JSON Schemas: of what a portal sends as data, of what receivers get.")
 @click.option("--sample", is_flag=True, help="An event for `hookledger publish -`; and what a receiver gets of it.")
 @json_option

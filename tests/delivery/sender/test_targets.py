@@ -17,7 +17,7 @@ from delivery.sender import parse_url, request_head
         ("//receiver.example/hook", False, "begin with"),
         ("ftp://receiver.example/", False, "begin with"),
         ("unix:///run/x.sock", False, "begin with"),
-        ("http://receiver.example/", True, "verification"),
+        ("http://receiver.example/", True, "--no-ssl"),
         ("https:///hook", True, "host and port"),
         ("https://", True, "host and port"),
         ("https:receiver.example", True, "host and port"),
