@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz reference serve bench
+.PHONY: help demo test check fuzz simulate reference serve bench
 
 help:
 	@echo 'make demo       from nothing to signed, verified deliveries, in under a minute'
 	@echo 'make test       every test'
 	@echo 'make check      format, lint, types, import contracts, spelling'
 	@echo 'make fuzz       RUNS=1000000 inputs for each thing that reads what comes from outside'
+	@echo 'make simulate   SEEDS=310 lives of the whole service in a simulated world; SEED=17: that one again'
 	@echo 'make reference  docs/reference.md, from the code'
 	@echo 'make serve      the service on 127.0.0.1:8420; its data go to ./hookledger-data'
 	@echo 'make bench      how many deliveries a second this machine makes'
@@ -34,6 +35,11 @@ RUNS ?= 1000000
 fuzz: $(INSTALLED)
 	@for target in $$($(BIN)/python -m tests.fuzz.run --list); do \
 	  $(BIN)/python -m tests.fuzz.run $$target --runs $(RUNS) --seed $$(od -An -N3 -tu4 /dev/urandom) || exit 1; done
+
+SEEDS ?= 310
+simulate: $(INSTALLED)
+	@python=$$($(BIN)/python -m tests.simulation.environment) && \
+	  $$python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(PLANT),--plant $(PLANT))
 
 reference: $(INSTALLED)
 	$(BIN)/python -m tests.tidy.reference

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -157,7 +158,11 @@ class Intake:
     async def _recall(self, duplicates: list[tuple[int, int]], results: list[Result | None]) -> None:
         """Answer duplicates with what was said of them the first time."""
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._executor, self._reader.at, [position for _, position in duplicates])
+        positions = [position for _, position in duplicates]
+        try:
+            found = await loop.run_in_executor(self._executor, self._reader.at, positions)
+        except sqlite3.Error as error:
+            raise OverloadedError(f"the ledger cannot be read: {error}; try again") from error
         for index, position in duplicates:
             received = found[position].event
             assert isinstance(received, Received)

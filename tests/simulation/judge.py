@@ -1,0 +1,41 @@
+"""The judge of a life: what portals, people and receivers saw, held against the ledger, promise by promise.
+
+Nothing of it is read from the service: it is written from what is promised.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.judge_deliveries import deliveries_end_once, requests_are_recorded
+from tests.simulation.judge_matching import acknowledged_is_kept, hears_what_it_should, order_is_real
+from tests.simulation.judge_times import disabled_is_left_alone, holds_are_kept, is_in_time, never_early
+from tests.simulation.judge_views import views_are_right
+from tests.simulation.judge_windows import stays_young, windows_are_kept
+from tests.simulation.told import Told
+from tests.simulation.world import World
+
+PROMISES = {
+    "nothing acknowledged is lost": acknowledged_is_kept,
+    "what was answered before comes before": order_is_real,
+    "those hear of it who should": hears_what_it_should,
+    "a delivery has one end": deliveries_end_once,
+    "requests are recorded as they were": requests_are_recorded,
+    "no attempt is early": never_early,
+    "no attempt is late": is_in_time,
+    "Retry-After holds back the webhook": holds_are_kept,
+    "a disabled webhook is left alone": disabled_is_left_alone,
+    "windows are kept": windows_are_kept,
+    "young requests have a limit": stays_young,
+    "views are what the ledger says": views_are_right,
+}
+
+
+def judge(world: World) -> None:
+    """Add to the world's violations what is not as promised."""
+    told = Told(world.home.data)
+    try:
+        for promise, broken in PROMISES.items():
+            for how, at_s in broken(world, told):
+                world.fault(promise, how, at_s)
+    finally:
+        told.close()
+    world.violations.sort(key=lambda violation: violation.at_s)

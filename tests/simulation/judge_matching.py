@@ -1,0 +1,72 @@
+"""Whether what portals were told is in the ledger, in the order in which it happened, and heard by whom it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.model.portal_event import Received
+from tests.matching.history import recorded_hearers, told_plainly
+from tests.oracle import listen
+from tests.simulation.told import Told
+from tests.simulation.world import World
+
+Broken = Iterator[tuple[str, float]]
+"""How a promise was broken, and when (true seconds)."""
+
+
+def acknowledged_is_kept(world: World, told: Told) -> Broken:
+    """An acknowledged event is recorded once, where the portal was told, with as many deliveries."""
+    for acknowledged in world.acknowledged:
+        said, at_s = acknowledged.answer, acknowledged.answered_s
+        found = told.received.get((acknowledged.tenant, acknowledged.id), [])
+        if len(found) != 1:
+            yield f"event {acknowledged.id} was acknowledged, and is recorded {len(found)} times", at_s
+            continue
+        (recorded,) = found
+        assert isinstance(recorded.event, Received)
+        counts = (said["position"], said["deliveries"], said["deliveries"], said["trigger"])
+        made = len(told.of_event[recorded.stream])
+        is_so = (recorded.position, recorded.event.deliveries, made, recorded.event.trigger)
+        if counts != is_so:
+            yield f"event {acknowledged.id} was acknowledged as {counts}, and is {is_so}", at_s
+        if not said.get("duplicate") and world.wall.is_true:
+            since, until = world.wall.at(acknowledged.asked_s), world.wall.at(at_s)
+            if not since <= recorded.event.at <= until:
+                yield f"event {acknowledged.id} was accepted at {recorded.event.at}, not {since} to {until}", at_s
+
+
+def order_is_real(world: World, _: Told) -> Broken:
+    """What was asked for after something else had been answered has a later place in the ledger."""
+    done = [
+        (each.answered_s, each.asked_s, each.answer["position"], f"event {each.id}")
+        for each in world.acknowledged
+        if not each.answer.get("duplicate")
+    ]
+    done += [
+        (each.answered_s, each.asked_s, each.number, f"webhook {each.number}")
+        for each in world.commanded
+        if each.what == "made"
+    ]
+    answered = sorted(done)
+    newest, index = (0, "nothing"), 0
+    for answered_s, asked_s, position, what in sorted(done, key=lambda each: each[1]):
+        while answered[index][0] < asked_s:
+            newest = max(newest, (answered[index][2], answered[index][3]))
+            index += 1
+        if newest[0] > position:
+            yield (
+                f"{what} has position {position}, and {newest[1]}, answered before it was sent, {newest[0]}",
+                answered_s,
+            )
+
+
+def hears_what_it_should(world: World, told: Told) -> Broken:
+    """For each event a delivery for each webhook that wants it and may know, as the oracle says, and no other."""
+    heard, _ = listen(told_plainly(told.reader))
+    recorded = recorded_hearers(told.reader)
+    for position in sorted(recorded.keys() | heard.keys()):
+        if recorded.get(position) != heard.get(position):
+            yield (
+                f"event {position} is heard by {recorded.get(position)}, and should be by {heard.get(position)}",
+                world.loop.now_s,
+            )

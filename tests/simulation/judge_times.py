@@ -1,0 +1,146 @@
+"""Whether attempts are made when they are due: not early, not late, not while a receiver asked to be left alone."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+
+from core.model.delivery import Attempt, AttemptFailed, LateAttempt
+from tests.simulation.judge_deliveries import true_s
+from tests.simulation.receiver import Arrival
+from tests.simulation.told import JITTER, SCHEDULE_S, Delivery, Told
+from tests.simulation.world import World
+
+Broken = Iterator[tuple[str, float]]
+
+LATE_MS_MAX = 3_000
+"""After due, when all is well, and for each other attempt of the webhook meanwhile: they may be made one by one."""
+EACH_MS = 1_000
+SETTLED_S = 120
+"""So long after all has been mended, nothing of the trouble is left."""
+
+
+def _answers(world: World) -> dict[tuple[str, int, int | None], Arrival]:
+    """Requests by delivery, attempt and the status answered."""
+    return {(arrival.delivery, arrival.attempt, arrival.reply.status): arrival for arrival in world.arrivals}
+
+
+def never_early(world: World, told: Told) -> Broken:
+    """A retry comes after the schedule's wait with its jitter, and after what the receiver asked for, up to a day."""
+    answers = _answers(world)
+    for each in told.deliveries.values():
+        due, because = each.created.at, "it was created"
+        for recorded, attempt in each.attempts():
+            if isinstance(recorded.event, LateAttempt):
+                continue
+            at_s = true_s(attempt.started)
+            if attempt.started < due and _is_steady(world, due, attempt.started):
+                early_s = (due - attempt.started) / 1000
+                yield f"delivery {each.number} attempt {attempt.number} is {early_s:.3f} s early: {because}", at_s
+            if not isinstance(recorded.event, AttemptFailed) or attempt.number > len(SCHEDULE_S):
+                continue
+            ended = attempt.started + attempt.took
+            arrival = answers.get((each.id, attempt.number, attempt.status)) if attempt.status is not None else None
+            asked_ms = 0 if arrival is None else arrival.reply.retry_after_ms or 0
+            wait_ms = SCHEDULE_S[attempt.number - 1] * 1000
+            due = ended + max(round(wait_ms * (1 - JITTER)), asked_ms)
+            latest = ended + max(round(wait_ms * (1 + JITTER)), asked_ms)
+            because = (
+                f"attempt {attempt.number} ended {true_s(ended):.3f}, {wait_ms} ms by schedule, {asked_ms} ms asked"
+            )
+            if not due <= (recorded.event.next or 0) <= latest:
+                yield f"delivery {each.number} is due {recorded.event.next}, not {due} to {latest}: {because}", at_s
+
+
+def _is_steady(world: World, *walls: int) -> bool:
+    """Whether the clock was not set between these times on it; for a clock that was ever set, only roughly known."""
+    return world.wall.is_true or world.wall.is_steady(true_s(min(walls)) - 7_300, true_s(max(walls)) + 7_300)
+
+
+def is_in_time(world: World, told: Told) -> Broken:
+    """When all is well again, what is due is attempted soon."""
+    if not world.wall.is_true:
+        return
+    started_s = max(epoch.started_s for epoch in world.home.epochs)
+    well_ms = world.wall.at(max(world.active_until_s, started_s) + SETTLED_S)
+    holds = _holds(world, told)
+    starts: dict[int, list[int]] = defaultdict(list)
+    for each in told.deliveries.values():
+        starts[each.webhook] += [attempt.started for _, attempt in each.attempts()]
+    for times in starts.values():
+        times.sort()
+    for each in told.deliveries.values():
+        times, due = starts[each.webhook], each.created.at
+        for recorded, attempt in each.attempts():
+            if isinstance(recorded.event, LateAttempt):
+                continue
+            due = max([due, *(until for since, until, _ in holds[each.webhook] if since <= attempt.started)])
+            others = bisect_left(times, attempt.started) - bisect_left(times, due)
+            if due > well_ms and attempt.started > due + LATE_MS_MAX + EACH_MS * others:
+                late_s = (attempt.started - due) / 1000
+                yield f"delivery {each.number} attempt {attempt.number} is {late_s:.3f} s late", true_s(due)
+            if isinstance(recorded.event, AttemptFailed) and recorded.event.next is not None:
+                due = recorded.event.next
+
+
+def _holds(world: World, told: Told) -> dict[int, list[tuple[int, int, str]]]:
+    """Per webhook, from when until when it was to be left alone, in order of their beginning; enabling it ends that."""
+    answers = _answers(world)
+    holds: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
+    for each in told.deliveries.values():
+        for recorded, attempt in each.attempts():
+            if attempt.status not in (429, 503) or isinstance(recorded.event, LateAttempt):
+                continue
+            arrival = answers.get((each.id, attempt.number, attempt.status))
+            asked_ms = 0 if arrival is None else arrival.reply.retry_after_ms or 0
+            since = attempt.started + attempt.took
+            until = since + asked_ms
+            for enabled in told.enabled[each.webhook]:
+                if enabled.position > recorded.position and enabled.event.at < until:
+                    until = enabled.event.at
+            holds[each.webhook].append((since, until, f"delivery {each.number} attempt {attempt.number}"))
+    return holds
+
+
+def holds_are_kept(world: World, told: Told) -> Broken:
+    """After a 429 or 503 with Retry-After, nothing of that webhook is attempted before."""
+    holds = _holds(world, told)
+    for each in told.deliveries.values():
+        for _, attempt in each.attempts():
+            for since, until, by in holds[each.webhook]:
+                if since < attempt.started < until and _is_steady(world, since, attempt.started):
+                    what = f"delivery {each.number} attempt {attempt.number}, {attempt.started - since} ms after"
+                    yield (
+                        f"{what} {by} asked for {until - since} ms without webhook {each.webhook}",
+                        true_s(attempt.started),
+                    )
+
+
+def disabled_is_left_alone(world: World, told: Told) -> Broken:
+    """Once somebody has been told that a webhook is off, or gone, no attempt of it begins, until one asks for it."""
+    if not world.wall.is_true:
+        return
+    times: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for commanded in world.commanded:
+        if commanded.what in ("off", "gone"):
+            times[commanded.number].append((world.wall.at(commanded.answered_s), "off"))
+    for number, asked_s in world.asked_on:
+        times[number].append((world.wall.at(asked_s), "on"))
+    for number, changes in times.items():
+        changes.sort()
+        for each, attempt in _attempts_of(told, number):
+            index = bisect_right(changes, (attempt.started - 1, "~")) - 1
+            if index >= 0 and changes[index][1] == "off":
+                after_ms = attempt.started - changes[index][0]
+                yield (
+                    f"delivery {each.number} attempt {attempt.number} began {after_ms} ms after",
+                    true_s(attempt.started),
+                )
+
+
+def _attempts_of(told: Told, webhook: int) -> Iterator[tuple[Delivery, Attempt]]:
+    for each in told.deliveries.values():
+        if each.webhook == webhook:
+            for _, attempt in each.attempts():
+                yield each, attempt
