@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from core.plugins import load_plugins
+from core.loading import load_plugins
 from tests.simulation.lives import Life, lives
 from tests.simulation.plants import PLANTS, plant
 
