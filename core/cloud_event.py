@@ -29,11 +29,17 @@ _JSON_TYPE = re.compile(r"[^/\s]+/(?:[^/\s]+\+)?json\Z")
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\Z')
 
+
+class _Version(msgspec.Struct):
+    specversion: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 _ENCODE = msgspec.json.Encoder().encode
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _ATTRIBUTE = msgspec.json.Decoder(str | bool | int | None).decode
 _VALUE = msgspec.json.Decoder(msgspec.Raw).decode
 
+_VERSION = msgspec.json.Decoder(_Version).decode
 _NULL = msgspec.Raw(b"null")
 
 Attribute = str | bool | int
@@ -82,6 +88,16 @@ def _header_value(name: str, value: str) -> str:
         return unquote_to_bytes(text.encode()).decode()
     except UnicodeError:
         raise InvalidInputError(f"the header {name} is not UTF-8, percent-encoded") from None
+
+
+def plain_of(raw: bytes, path: str) -> bytes | Rejected:
+    """The plain form of an event that is either plain or, where it has a `specversion`, a structured CloudEvent."""
+    if b'"specversion"' in raw:
+        found = decoded(raw, path, _VERSION)
+        if isinstance(found, _Version) and found.specversion is not msgspec.UNSET:
+            return plain_of_structured(raw, path)
+    value = decoded(raw, path, _VALUE)
+    return value if isinstance(value, Rejected) else raw
 
 
 def plain_of_structured(raw: bytes, path: str) -> bytes | Rejected:

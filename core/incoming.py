@@ -7,7 +7,7 @@ entry's error, as long as it can be told apart from the others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -103,7 +103,7 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _EXPECTED = re.compile(r"Expected (?P<want>.*?)(?:, got .*)?\Z", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
 
-_LENGTHS = {
+LENGTHS: Mapping[str, str] = {
     "id": "EVENT_ID_CHARS_MAX",
     "type": "EVENT_TYPE_CHARS_MAX",
     "tenant": "TENANT_CHARS_MAX",
@@ -221,8 +221,13 @@ def checked(raw: bytes, tenant: str, path: str) -> Checked | Rejected:
     return Checked(tenant, event.id, event.type, event.data, time, event.actor, event.readers, raw, path)
 
 
-def decoded(raw: bytes, path: str, decode: Callable[[bytes], Decoded]) -> Decoded | Rejected:
-    """What *decode* makes of the bytes of one event, or of a part of it; or what makes them none."""
+def decoded(
+    raw: bytes, path: str, decode: Callable[[bytes], Decoded], lengths: Mapping[str, str] = LENGTHS
+) -> Decoded | Rejected:
+    """What *decode* makes of the bytes of one event, or of a part of it; or what makes them none.
+
+    *lengths* names the limit on the length of each member, and as `member[` that of its elements.
+    """
     if len(raw) > EVENT_BYTES_MAX:
         error = f"{path}: {len(raw)} bytes, send at most {EVENT_BYTES_MAX} (EVENT_BYTES_MAX)"
         return Rejected(_id_of(raw), error, "EVENT_BYTES_MAX")
@@ -231,7 +236,7 @@ def decoded(raw: bytes, path: str, decode: Callable[[bytes], Decoded]) -> Decode
         if not raw.isascii():
             raw.decode()  # members that are not decoded are kept as well
     except msgspec.ValidationError as error:
-        return _wrong_member(_id_of(raw), in_words(str(error), path), path)
+        return _wrong_member(_id_of(raw), in_words(str(error), path), path, lengths)
     except UnicodeDecodeError:
         return Rejected(_id_of(raw), f"{path}: not UTF-8")
     except RecursionError:
@@ -257,12 +262,12 @@ def in_words(message: str, path: str) -> str:
     return f"{path}: {words[:1].lower()}{words[1:]}"
 
 
-def _wrong_member(id: str | None, error: str, path: str) -> Rejected:
+def _wrong_member(id: str | None, error: str, path: str, lengths: Mapping[str, str]) -> Rejected:
     """With the name of the limit that was met, where it is one."""
     if " of length <= " not in error:
         return Rejected(id, error)
     name = re.split(r"(?<=\[)|:", error[len(path) + 1 :], maxsplit=1)[0]
-    limit = _LENGTHS[name]
+    limit = lengths[name]
     return Rejected(id, f"{error} ({limit})", limit)
 
 

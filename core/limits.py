@@ -39,6 +39,14 @@ theirs, which is a minute as a rule."""
 OPEN_FILES_MAX = 65_536
 """Files, connections among them, that this process opens at most, however many the system would let it have."""
 
+# Persons
+PERSON_ID_CHARS_MAX = 200
+"""The portal's id of a person, and of a group."""
+PERSON_GROUPS_MAX = 1_000
+"""Groups of one imported person."""
+IMPORT_PERSONS_MAX = 500
+"""Persons imported in one commit; no event is matched meanwhile."""
+
 # Webhooks
 WEBHOOK_NAME_CHARS_MAX = 50
 """The name of a webhook."""
@@ -146,6 +154,18 @@ FAILING_MS_MAX = 3 * 24 * 3600 * 1000
 STOP_S = 25.0
 """How long a stopping service lets what is under way come to its end; with the rest of the stop, less than the half
 minute after which service managers kill as a rule."""
+
+# Files that are fed to it
+FEED_BATCH_BYTES = 1024 * 1024
+"""A batch on its way has no more bytes than this and one entry; its entries are as many as one request may have."""
+FEED_UNDER_WAY_MAX = 4
+"""Batches that were sent, and not answered."""
+FEED_IDLE_S = 0.2
+"""How long a batch that is not full waits for more, where the file is still being written."""
+FEED_PATIENCE_S = 120
+"""How long a file waits for a service that is away, or full, or gives no answer, before it is given up."""
+FEED_REFUSED_SHOWN_MAX = 20
+"""Refused entries that are told one by one; the others are counted."""
 
 # Views
 FOLD_MS = 250

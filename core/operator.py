@@ -125,7 +125,7 @@ async def _ask_serve(
     except TimeoutError as error:
         raise _unanswered(error) from None
     if status != 200:
-        raise _error(headers.get(ERROR_HEADER.lower(), ""), body)
+        raise error_of(headers.get(ERROR_HEADER.lower(), ""), body)
     try:
         return msgspec.json.decode(body, type=operation.response)
     except msgspec.MsgspecError as error:
@@ -136,7 +136,7 @@ def _unanswered(error: Exception) -> HookledgerError:
     return HookledgerError(f"`hookledger serve` did not answer ({type(error).__name__}): look whether it was done")
 
 
-def _error(name: str, body: bytes) -> HookledgerError:
+def error_of(name: str, body: bytes) -> HookledgerError:
     """The error that a problem stands for, as it was raised there."""
     kind = error_named(name)
     try:

@@ -19,6 +19,9 @@ from core.errors import LedgerError
 SOCKET_FILE = "operator.sock"
 ERROR_HEADER = "Hookledger-Error"
 """Which error of ours an answer is, by its class."""
+ORDERED_HEADER = "Hookledger-Ordered"
+"""With it the head of an answer comes as soon as the operation has begun, so that who asks for several at once knows in
+which order they are done; its body is a `Later`."""
 
 _ADDRESS_BYTES_MAX = 103
 """Of a Unix socket's path: 107 on Linux, 103 elsewhere."""

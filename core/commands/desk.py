@@ -28,10 +28,10 @@ class Desk:
         def check_url(url: str, ssl: bool) -> None:
             allowing(allow)(url, ssl)
 
-        self._ledger = Ledger(data, os.environ, check_url)
+        self.ledger = Ledger(data, os.environ, check_url)
 
     def ask(self, operation: AnyOperation[Request, Response], request: Request, key: str | None = None) -> Response:
-        return asyncio.run(ask(self._ledger, operation, request, key))
+        return asyncio.run(ask(self.ledger, operation, request, key))
 
 
 def print_json(answer: Any) -> None:

@@ -17,12 +17,14 @@ COMMANDS: Mapping[str, Named] = {
         "core.commands.plugins:list_plugins",
         "Show installed plugins: their versions, hooks and triggers, and their faults.",
     ),
+    "publish": Named("core.commands.publish:publish", "Publish portal events from a file, or from standard input."),
     "token": Named(
         "core.commands.tokens:token", "Say who may publish, and who may ask: make tokens, list and revoke them."
     ),
     "triggers": Named(
         "core.commands.triggers:triggers", "Show what one can subscribe to, or with NAME all of one trigger."
     ),
+    "users": Named("core.commands.users:users_group", "Say who is who: import the persons of a portal."),
     "webhooks": Named(
         "core.commands.webhooks:webhooks_group", "Say who is told what: make webhooks, look at them, change them."
     ),

@@ -18,8 +18,8 @@ class Received(Event):
     """`id` and `type` are the portal's; `at` is when it was accepted, `time` when it happened (the portal's word).
 
     `trigger` and `bit` None: no plugin knows the type. `targets`: the entity's ids, typed as on the wire.
-    `readers`: the event's, else the plugin's; None: no answer. `source`: `("http", token id)` or
-    `("kafka", topic, partition, offset)`. `fault`: what the plugin raised, if it did.
+    `readers`: the event's, else the plugin's; None: no answer. `source`: `("http", token id)`,
+    `("operator",)` or `("kafka", topic, partition, offset)`. `fault`: what the plugin raised, if it did.
     `deliveries`: how many were created with it. `data` is the event as sent, `payload` what receivers get of it.
     """
 

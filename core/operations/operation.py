@@ -69,6 +69,15 @@ async def answer(
     )
 
 
+class Later(msgspec.Struct, Generic[Response], frozen=True, omit_defaults=True):
+    """What comes behind the head of an answer that was sent early: the answer, or an error of ours, by its class."""
+
+    answer: Response | None = None
+    error: str = ""
+    detail: str = ""
+    limit: str | None = None
+
+
 async def reach(office: Office, position: int) -> None:
     """Wait until the views hold *position*, but not for ever: what was asked for is recorded all the same."""
     try:

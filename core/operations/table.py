@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.operations import deliveries, plugins, tokens, webhook_changes, webhooks
+from core.operations import deliveries, plugins, publish, tokens, users, webhook_changes, webhooks
 from core.operations.operation import AnyOperation
 
 
@@ -26,5 +26,7 @@ def operations() -> Mapping[str, AnyOperation[Any, Any]]:
             deliveries.LIST,
             deliveries.SHOW,
             plugins.LIST,
+            publish.PUBLISH,
+            users.IMPORT,
         )
     }

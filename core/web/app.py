@@ -23,6 +23,8 @@ from core.web import events, health
 
 log = logging.getLogger("hookledger.web")
 
+FAULT = "a fault of ours; it is in the log"
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 STATUS: dict[type[HookledgerError], int] = {
@@ -73,7 +75,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return answer
     except Exception:  # One request's bug must not take the connection of others with it.
         log.exception("%s %s failed", request.method, request.path)
-        return _answer(500, TITLE[500], "a fault of ours; it is in the log", {})
+        return _answer(500, TITLE[500], FAULT, {})
 
 
 def problem(error: HookledgerError) -> web.Response:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,19 @@ from aiohttp import web
 
 from core import command_key
 from core.errors import HookledgerError, InvalidInputError, NotFoundError
+from core.limits import REQUEST_BYTES_MAX
 from core.office import Office
-from core.operations.operation import AnyOperation, answer
-from core.operator_socket import ERROR_HEADER, SOCKET_FILE, socket_address
-from core.web.app import Handler, problem, problems
+from core.operations.operation import AnyOperation, Later, answer
+from core.operator_socket import ERROR_HEADER, ORDERED_HEADER, SOCKET_FILE, socket_address
+from core.web.app import FAULT, Handler, problem, problems
+
+log = logging.getLogger("hookledger.web")
 
 
 def build(office: Office, operations: Mapping[str, AnyOperation[Any, Any]]) -> web.Application:
     """The application for those who can open the socket: they are the operator, and are not asked for a token."""
 
-    async def run(request: web.Request) -> web.Response:
+    async def run(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         operation = operations.get(name)
         if operation is None:
@@ -32,12 +37,33 @@ def build(office: Office, operations: Mapping[str, AnyOperation[Any, Any]]) -> w
             asked = msgspec.json.decode(await request.read(), type=operation.request)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise InvalidInputError(f"{name}: {error}") from None
-        answered = await answer(office, operation, asked, request.headers.get(command_key.HEADER))
-        return web.Response(body=msgspec.json.encode(answered), content_type="application/json")
+        answering = answer(office, operation, asked, request.headers.get(command_key.HEADER))
+        if ORDERED_HEADER in request.headers:
+            return await _later(request, asyncio.ensure_future(answering))
+        return web.Response(body=msgspec.json.encode(await answering), content_type="application/json")
 
-    app = web.Application(middlewares=[problems, named])
+    app = web.Application(middlewares=[problems, named], client_max_size=REQUEST_BYTES_MAX)
     app.add_routes([web.post("/operator/{name}", run)])
     return app
+
+
+async def _later(request: web.Request, answering: asyncio.Future[Any]) -> web.StreamResponse:
+    """An answer whose head is sent before it is known. Whoever goes away meanwhile has it done all the same."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    with suppress(ConnectionError):
+        await response.prepare(request)
+    await asyncio.wait((answering,))
+    error = answering.exception()
+    if error is None:
+        later = Later(answering.result())
+    elif isinstance(error, HookledgerError):
+        later = Later(None, type(error).__name__, str(error), getattr(error, "limit", None))
+    else:
+        log.error("%s failed", request.path, exc_info=error)
+        later = Later(None, HookledgerError.__name__, FAULT)
+    with suppress(ConnectionError):
+        await response.write(msgspec.json.encode(later))
+    return response
 
 
 @web.middleware

@@ -12,7 +12,7 @@ import pytest
 import core.operator
 from core.errors import InvalidInputError, LedgerBusyError, NotFoundError
 from core.office import Lock
-from core.operations import deliveries, tokens, webhooks
+from core.operations import deliveries, publish, tokens, users, webhooks
 from core.operator import ask_serve
 from core.operator_socket import SOCKET_FILE
 from tests.end_to_end.place import ALLOW, DEADLINE_S, Place
@@ -58,6 +58,8 @@ async def test_errors_are_the_same_on_both_ways(place):
         (deliveries.LIST, deliveries.ListDeliveries(7), NotFoundError),
         (deliveries.LIST, deliveries.ListDeliveries(limit=0), InvalidInputError),
         (tokens.CREATE, tokens.CreateToken("king"), InvalidInputError),
+        (publish.PUBLISH, publish.Publish("", []), InvalidInputError),
+        (users.IMPORT, users.Import("x" * 101, []), InvalidInputError),
     ]
     await place.ask(tokens.CREATE, tokens.CreateToken("portal"))
 
