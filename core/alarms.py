@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from core.clock import Clock
+from core.histogram import LATENCY_BOUNDS, Histogram
 
 SLEEP_MS_MAX = 60_000
 """The wall clock may jump while a long alarm sleeps: look again at least this often."""
@@ -27,8 +28,8 @@ class Alarms(Protocol):
 
 
 class _LoopAlarm:
-    def __init__(self, clock: Clock, at_ms: int, wake: Callable[[], None]) -> None:
-        self._clock, self._at_ms, self._wake = clock, at_ms, wake
+    def __init__(self, clock: Clock, at_ms: int, wake: Callable[[], None], late: Histogram) -> None:
+        self._clock, self._at_ms, self._wake, self._late = clock, at_ms, wake, late
         self._loop = asyncio.get_running_loop()
         self._handle = self._sleep()
 
@@ -37,6 +38,7 @@ class _LoopAlarm:
         return self._loop.call_later(wait_ms / 1000, self._look)
 
     def _look(self) -> None:
+        self._late.add((self._loop.time() - self._handle.when()) * 1000)
         if self._clock.now_ms() >= self._at_ms:
             self._wake()
         else:
@@ -51,6 +53,8 @@ class LoopAlarms:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.late_ms = Histogram(LATENCY_BOUNDS)
+        """How much later than they should alarms rang: how long the loop was busy with other things."""
 
     def at(self, at_ms: int, wake: Callable[[], None]) -> Alarm:
-        return _LoopAlarm(self._clock, at_ms, wake)
+        return _LoopAlarm(self._clock, at_ms, wake, self.late_ms)

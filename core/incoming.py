@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -67,11 +67,12 @@ class Checked(msgspec.Struct, frozen=True, gc=False):
 
 class Rejected(msgspec.Struct, frozen=True):
     """Not an event: `error` names the path and what was expected; `id` None where it could not be read. `limit` is the
-    name of the limit it met, if it met one."""
+    name of the limit it met, if it met one; `kind` is for counting those that met none."""
 
     id: str | None
     error: str
     limit: str | None = None
+    kind: Literal["malformed", "not_json", "not_yours", "unreadable"] = "malformed"
 
 
 class _Event(msgspec.Struct):
@@ -209,7 +210,7 @@ def checked(raw: bytes, tenant: str, path: str) -> Checked | Rejected:
     if isinstance(event, Rejected):
         return event
     if event.tenant is not None and event.tenant != tenant:
-        return Rejected(event.id, f"{path}.tenant: not yours")
+        return Rejected(event.id, f"{path}.tenant: not yours", kind="not_yours")
     for index, reader in enumerate(event.readers or ()):
         if READER.match(reader) is None:
             return Rejected(
@@ -238,13 +239,13 @@ def decoded(
     except msgspec.ValidationError as error:
         return _wrong_member(_id_of(raw), in_words(str(error), path), path, lengths)
     except UnicodeDecodeError:
-        return Rejected(_id_of(raw), f"{path}: not UTF-8")
+        return Rejected(_id_of(raw), f"{path}: not UTF-8", kind="not_json")
     except RecursionError:
         return Rejected(None, f"{path}: {_TOO_DEEP}", "EVENT_DEPTH_MAX")
     except msgspec.DecodeError as error:
         whole = _ESCAPE.sub(_whole, raw)
         id, fault = _id_of(whole), _HALF_PAIR if _is_json(whole) else f"not JSON: {_in_short(error)}"
-        return Rejected(None if id is None or "\ufffd" in id else id, f"{path}: {fault}")
+        return Rejected(None if id is None or "\ufffd" in id else id, f"{path}: {fault}", kind="not_json")
     if is_deeper(raw, EVENT_DEPTH_MAX):
         return Rejected(_id_of(raw), f"{path}: {_TOO_DEEP}", "EVENT_DEPTH_MAX")
     return value

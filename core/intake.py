@@ -22,6 +22,7 @@ from core.ledger.writer import Writer
 from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX, MATCH_ROUNDS_MAX
 from core.model.portal_event import Received
 from core.plugins import Plugins
+from core.tally import Tally
 from core.trigger import PortalEvent, Unreadable
 
 
@@ -53,6 +54,7 @@ class Intake:
         executor: Executor,
         clock: Clock,
         random: Random,
+        tally: Tally,
     ) -> None:
         self._directory = directory
         self._plugins = plugins
@@ -61,6 +63,7 @@ class Intake:
         self._executor = executor
         self._clock = clock
         self._random = random
+        self._tally = tally
         self.under_way = 0
         self._held = 0
         self._released: asyncio.Event = asyncio.Event()
@@ -87,9 +90,19 @@ class Intake:
             raise OverloadedError("too many events wait for their commit", limit="INTAKE_EVENTS_MAX")
         self.under_way += len(events)
         try:
-            return await self._accept(tenant, events, source)
+            results = await self._accept(tenant, events, source)
         finally:
             self.under_way -= len(events)
+        self._count(str(source[0]), results)
+        return results
+
+    def _count(self, way: str, results: Sequence[Result]) -> None:
+        """What leaves nothing in the ledger."""
+        for result in results:
+            if type(result) is Rejected:
+                self._tally.rejected[way, result.limit or result.kind] += 1
+            elif result.is_duplicate:  # type: ignore[union-attr]
+                self._tally.duplicates[way] += 1
 
     async def _accept(self, tenant: str, events: Sequence[Checked | Rejected], source: Source) -> list[Result]:
         results: list[Result | None] = [event if isinstance(event, Rejected) else None for event in events]
@@ -196,7 +209,9 @@ class Intake:
             )
             for (index, event, portal_event), reading in zip(stretch, readings, strict=True):
                 if isinstance(reading, Unreadable):
-                    results[index] = Rejected(event.id, f"{event.path}.{reading.path}: {reading.reason}")
+                    results[index] = Rejected(
+                        event.id, f"{event.path}.{reading.path}: {reading.reason}", kind="unreadable"
+                    )
                 elif isinstance(reading, Unasked) or not keep(composer.unit(index, event, portal_event, reading)):
                     unasked.add(index)
             stretch.clear()

@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from core.check_url import CheckUrl
 from core.clock import Clock, SystemClock
 from core.directory import SNAPSHOT, Directory
 from core.errors import LedgerBusyError, LedgerError
+from core.histogram import Histogram
 from core.history import History
 from core.intake import Intake
 from core.ledger.append import Appender
@@ -36,6 +37,7 @@ from core.once import Once
 from core.plugins import Plugins
 from core.randomness import Randomness
 from core.renewal import Renewal
+from core.tally import Tally
 from core.tokens import Tokens
 from core.webhooks import Webhooks
 
@@ -126,14 +128,20 @@ class Office:
         self.reading: Executor = ThreadPoolExecutor(READERS, "reader")
         self.writer = Writer(self.appender, self.clock, self.writing, self.reading, commit_units_max=commit_units_max)
         self.directory, self._snapshot_at = self._read_directory()
+        self.tally = Tally()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
-        self.intake = Intake(self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random)
+        self.writer.follow(self.tally.follow)
+        self.intake = Intake(
+            self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random, self.tally
+        )
         self.once = Once(self.writer, self.reader, self.reading, self.master_key, self.clock, random)
         self.webhooks = Webhooks(
             self.directory, self.plugins, self.intake, self.writer, self.master_key, self.clock, random, check_url
         )
         self.renewal = Renewal(loader, self.plugins, self._record_plugins, self.reading, self.clock, self.alarms)
         self.tokens = Tokens(self.directory, self.intake, self.writer, self.clock, random)
+        self.gauges: list[Callable[[], Awaitable[Iterable[tuple[str, tuple[str, ...], float | Histogram]]]]] = []
+        """Who else has something to show at `/metrics`: samples as core/gauges.py has them."""
         self.followers: list[Follower] = []
         self.follow(History(self.reader))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -13,6 +14,7 @@ from aiohttp.connector import AddrInfoType
 from yarl import URL
 
 from core.errors import InvalidInputError
+from core.histogram import LATENCY_BOUNDS, Histogram
 from core.limits import ADDRESSES_MAX
 
 Address = IPv4Address | IPv6Address
@@ -116,27 +118,47 @@ class AddressGuard:
         return socket.socket(family, kind, protocol)
 
 
+class Lookups:
+    """How often names were looked up and how that went, and how long it took."""
+
+    def __init__(self) -> None:
+        self.found = self.failed = self.refused = 0
+        self.took_ms = Histogram(LATENCY_BOUNDS)
+
+
 class VettingResolver(AbstractResolver):
     """Looks names up through another resolver, and refuses a name of which any address is refused."""
 
     def __init__(self, guard: AddressGuard, inner: AbstractResolver | None = None) -> None:
         self._guard = guard
         self._inner = inner or ThreadedResolver()
+        self.lookups = Lookups()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        loop, lookups = asyncio.get_running_loop(), self.lookups
+        began_at = loop.time()
         try:
             found = await self._inner.resolve(host, port, family)
         except UnicodeError as error:
+            lookups.failed += 1
             raise OSError("the name is not one that can be looked up") from error
+        except OSError:
+            lookups.failed += 1
+            raise
+        finally:
+            lookups.took_ms.add((loop.time() - began_at) * 1000)
         if not found:
+            lookups.failed += 1
             raise OSError("the name has no address")
         del found[ADDRESSES_MAX:]
         for result in found:
             why = self._guard.check(result["host"])
             if why is not None:
+                lookups.refused += 1
                 raise RefusedAddressError(result["host"], why)
+        lookups.found += 1
         return found
 
     async def close(self) -> None:

@@ -68,6 +68,14 @@ class Dispatch:
     def young(self) -> int:
         return len(self._young)
 
+    @property
+    def ready_rows(self) -> int:
+        return self._ready_rows
+
+    @property
+    def ready_bytes(self) -> int:
+        return self._ready_bytes
+
     def lane(self, number: int) -> Lane:
         lane = self.lanes.get(number)
         if lane is None:

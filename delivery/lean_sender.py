@@ -15,7 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from core.errors import OverloadedError
 from core.limits import CONNECT_S, IDLE_LINES_MAX, IDLE_S, TOTAL_S
-from delivery.addresses import AddressGuard, VettingResolver
+from delivery.addresses import AddressGuard, Lookups, VettingResolver
 from delivery.deadlines import Deadlines
 from delivery.line import Line
 from delivery.resolver import Names
@@ -52,6 +52,8 @@ class LeanSender:
         self._idle_max = idle_max
         self._lines: set[Line] = set()
         self._idle: dict[str, list[Line]] = {}
+        self.opened = 0
+        """Connections made so far."""
         self._resting: Deadlines[Line] = Deadlines(self._loop, idle_s, Line.drop)
         self._under_way: Deadlines[Line] = Deadlines(self._loop, total_s, self._too_late)
         self._connector = _LineConnector(partial(Line, self._loop, self._rest, self._forget), guard, resolver)
@@ -78,6 +80,16 @@ class LeanSender:
         if outcome is None:
             return await self._post_anew(target, request, end)
         return outcome
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        """Connections that are open now: those with a request under way, and those that wait for the next one."""
+        return len(self._lines) - len(self._resting), len(self._resting)
+
+    @property
+    def lookups(self) -> Lookups:
+        """What became of looking names up."""
+        return self._connector.lookups
 
     async def close(self) -> None:
         """Close every connection. A post that is still under way is cancelled."""
@@ -119,6 +131,7 @@ class LeanSender:
         line = connection.protocol
         assert isinstance(line, Line)
         line.hand_over(connection, target.origin)
+        self.opened += 1
         self._lines.add(line)
         return line
 
@@ -160,7 +173,9 @@ class _LineConnector(TCPConnector):
     """aiohttp's connector, making our lines, to addresses that the guard lets pass."""
 
     def __init__(self, new_line: Callable[[], Line], guard: AddressGuard, resolver: AbstractResolver | None) -> None:
-        self._names = Names(VettingResolver(guard, resolver))
+        vetting = VettingResolver(guard, resolver)
+        self.lookups = vetting.lookups
+        self._names = Names(vetting)
         super().__init__(limit=0, resolver=self._names, use_dns_cache=False, socket_factory=guard.open_socket)
         self._factory = cast("partial[ResponseHandler]", new_line)
 

@@ -71,6 +71,7 @@ class Outbox:
             case delivery.AttemptFailed():
                 self._attempt_failed(position, version, event)
             case delivery.Cancelled():
+                self._dispatch.lane(event.webhook).open -= 1
                 self._ended(event.number)
             case delivery.LateAttempt():
                 self._was_late(event.number, version)
@@ -79,6 +80,7 @@ class Outbox:
 
     def _created(self, number: int, stream: bytes, version: int, event: delivery.Created) -> None:
         row = Row(number, event.webhook, stream, event.event, version, 1, event.at)
+        self._dispatch.lane(event.webhook).open += 1
         self.rows[number] = self._inserts[number] = row
         last = self._last_content
         if last is not None and last[0] == event.event:
@@ -91,6 +93,9 @@ class Outbox:
         lane = self._dispatch.lane(event.webhook)
         lane.last_success = attempt.started + attempt.took
         lane.failing_since = None
+        lane.open -= 1
+        lane.took_ms += (attempt.took - lane.took_ms) / 8
+        lane.failed_in_a_row = 0
         self._dirty_lanes[lane.number] = lane
         # As `_ended`, in a quarter of its calls: most deliveries end here.
         row = self.rows.pop(number, None)
@@ -112,6 +117,8 @@ class Outbox:
         self._dirty_lanes[lane.number] = lane
         if lane.failing_since is None:
             lane.failing_since = attempt.started
+        lane.took_ms += (attempt.took - lane.took_ms) / 8
+        lane.failed_in_a_row += 1
         if event.holds is not None:
             lane.recorded_hold = max(lane.recorded_hold, event.holds)
             lane.held_until = max(lane.held_until, event.holds)
@@ -120,6 +127,7 @@ class Outbox:
         elif event.next is None and attempt.started + attempt.took - lane.failing_since > FAILING_MS_MAX:
             self._react(lane, "failing", position)
         if event.next is None:
+            lane.open -= 1
             self._ended(event.number)
             return
         self._recorded(event.number)

@@ -93,8 +93,9 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
 def lanes(views: Views, now_ms: int) -> list[Lane]:
     """All webhooks that have rows or a past, as they were left."""
     found: dict[int, Lane] = {}
-    for webhook, due in views.rows("SELECT webhook, min(due) FROM outbox_1 GROUP BY webhook"):
+    for webhook, due, count in views.rows("SELECT webhook, min(due), count(*) FROM outbox_1 GROUP BY webhook"):
         lane = found[webhook] = Lane(webhook)
+        lane.open = count
         lane.spilled = due <= now_ms
         lane.wake_at = None if lane.spilled else due
     for webhook, last_success, failing_since, held_until in views.rows("SELECT * FROM outbox_webhooks_1"):

@@ -41,6 +41,11 @@ class Reactions:
         outbox.on_reaction = self._start
         dispatch.on_disabled = self.cancel
 
+    @property
+    def waiting(self) -> int:
+        """Webhooks to be disabled, and those whose deliveries are to be cancelled."""
+        return len(self._outbox.reactions) + len(self._cancelling)
+
     def cancel(self, lane: Lane) -> None:
         """Cancel what waits for a webhook that is disabled or deleted."""
         self._cancelling[lane.number] = lane

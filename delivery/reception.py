@@ -21,11 +21,14 @@ from delivery.files import BACKLOG_MAX
 LEAVING_S = 1.0
 """How long what was not finished in time may take to notice that it is cut off."""
 
+OPEN = ("/health/", "/metrics")
+"""What may be asked before it is ready, and while it stops."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Reception:
-    """One application. Until *is_ready*, nothing but its health may be asked of it."""
+    """One application. Until *is_ready*, nothing but how it is may be asked of it."""
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class Reception:
     def _checking(self) -> Middleware:
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if not request.path.startswith("/health/"):
+            if not request.path.startswith(OPEN):
                 if self._is_closing:
                     raise OverloadedError("stopping: ask again when it has started anew")
                 if not self._is_ready():

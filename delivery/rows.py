@@ -95,6 +95,7 @@ class Lane:
 
     __slots__ = (
         "cursor",
+        "failed_in_a_row",
         "failing_since",
         "held_until",
         "in_turn",
@@ -102,11 +103,13 @@ class Lane:
         "marked",
         "missed",
         "number",
+        "open",
         "ready",
         "recorded_hold",
         "refilling",
         "spilled",
         "standing",
+        "took_ms",
         "waiting",
         "wake_at",
         "window",
@@ -137,6 +140,11 @@ class Lane:
         self.last_success: int | None = None
         self.failing_since: int | None = None
         """Its first failure after its last success, creation or enabling."""
+        self.open = 0
+        """Deliveries that have not ended, on disk or not."""
+        self.took_ms = 0.0
+        """How long attempts take by now: an eighth of the last one, and so on back. For people, as is the next one."""
+        self.failed_in_a_row = 0
 
     def left_on_disk(self, due: int) -> None:
         """A row that is due by now is on disk, or on its way there, and not in memory: the next round finds it."""

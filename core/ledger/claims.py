@@ -128,6 +128,11 @@ class Claims:
             self._young |= taken
 
     @property
+    def young(self) -> int:
+        """Claims that are not in the index on disk yet."""
+        return len(self._young) + len(self._flushing)
+
+    @property
     def is_full(self) -> bool:
         return len(self._young) >= YOUNG_MAX and not self._flushing
 

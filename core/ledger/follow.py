@@ -90,7 +90,16 @@ class Follower:
         """The view is followed no further: by somebody else, or not before the next start."""
         self.fault: str | None = None
         """Why the view could not be read or written the last time; None when it could."""
+        self._gathering_since = self._writing_since = 0
+        """When the first event was gathered that is not on its way to disk, or not on it."""
         writer.follow(self._segment)
+
+    @property
+    def behind_since(self) -> int | None:
+        """Since when there is something that the view's rows do not hold (milliseconds); None when they hold all."""
+        if self.written >= self._writer.head:
+            return None
+        return self._writing_since or self._gathering_since or None
 
     async def start(self) -> None:
         """Read what was recorded while nobody followed; returns when the view has gathered all of it."""
@@ -110,6 +119,8 @@ class Follower:
     def _take(self, events: Sequence[Recorded], bodies: Mapping[int, Body], last: int) -> None:
         self.view.take(events, bodies)
         self.taken = last
+        if not self._gathering_since:
+            self._gathering_since = self._clock.now_ms()
         self._gathered += len(events)
         if self._gathered >= FOLD_EVENTS_MAX or self._waiters:
             self._write_soon()
@@ -124,6 +135,7 @@ class Follower:
             self._writing = asyncio.create_task(self._write())
 
     async def _catch_up(self) -> None:
+        self._gathering_since = self._gathering_since or self._clock.now_ms()
         try:
             while self.taken < self._writer.head and not self.stands_by:
                 if self._gathered >= FOLD_EVENTS_MAX:
@@ -171,6 +183,7 @@ class Follower:
         previous, last = self.written, self.taken
         batch = self.view.drain()
         self._gathered = 0
+        self._writing_since, self._gathering_since = self._gathering_since, 0
         try:
             is_written = await self._persist(batch, previous, last)
         finally:
@@ -178,7 +191,7 @@ class Follower:
         if not is_written:
             self.stands_by = True
         else:
-            self.written = last
+            self.written, self._writing_since = last, 0
             self.view.written(batch)
         for position, future in self._waiters:
             if (position <= last or self.stands_by) and not future.done():

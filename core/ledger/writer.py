@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 
 from core.clock import Clock
 from core.errors import HookledgerError, InvalidInputError, OverloadedError
+from core.histogram import LATENCY_BOUNDS, SIZE_BOUNDS, Histogram
 from core.ledger.append import Appended, Appender
 from core.ledger.tail import Segment, Tail
 from core.ledger.unit import Answer, Body, Claim, Recorded, Unit, Unwritable
@@ -51,6 +52,14 @@ class Writer:
         self.head = appender.last
         self.fault: str | None = None
         """Why the last commit failed; None when it did not."""
+        self.commit_ms, self.commit_events = Histogram(LATENCY_BOUNDS), Histogram(SIZE_BOUNDS)
+        self.commits_failed = 0
+        self._begun_at = 0.0
+
+    @property
+    def units_waiting(self) -> int:
+        """Units that have no answer yet."""
+        return sum(len(units) for units, _ in (*self._committing, *self._waiting))
 
     def follow(self, follower: Follow) -> None:
         """Hand every new segment to *follower*, in order, on the loop, after its callers were answered."""
@@ -107,20 +116,25 @@ class Writer:
             n_units += len(units)
             n_events += sum([len(unit.entries) for unit in units])
         batch = [unit for units, _ in self._committing for unit in units]
-        future = asyncio.get_running_loop().run_in_executor(
-            self._executor, self._appender.append, batch, self._clock.now_ms()
-        )
+        loop = asyncio.get_running_loop()
+        self._begun_at = loop.time()
+        future = loop.run_in_executor(self._executor, self._appender.append, batch, self._clock.now_ms())
         future.add_done_callback(self._committed)
 
     def _committed(self, future: asyncio.Future[Appended]) -> None:
         done, self._committing = self._committing, []
+        took_s = asyncio.get_running_loop().time() - self._begun_at
         if self._waiting:
             self._commit()
         error = future.exception()
         if error is not None:
+            self.commits_failed += 1
             self._failed(done, error)
         else:
-            self._answer(done, future.result())
+            appended = future.result()
+            self.commit_ms.add(took_s * 1000)
+            self.commit_events.add(appended.last - appended.previous)
+            self._answer(done, appended)
         if self._appender.claims.is_full:
             asyncio.get_running_loop().run_in_executor(self._background, self._appender.claims.flush)
         if self._idle is not None and not self._committing and not self._waiting:

@@ -19,7 +19,8 @@ from core.errors import (
 )
 from core.limits import INTAKE_BYTES_MAX, REQUEST_BYTES_MAX
 from core.office import Office
-from core.web import events, health
+from core.web import events, health, metrics
+from core.web.counted import counted
 
 log = logging.getLogger("hookledger.web")
 
@@ -53,9 +54,10 @@ TITLE = {
 
 def build(office: Office, readiness: health.Readiness, *, intake_bytes_max: int = INTAKE_BYTES_MAX) -> web.Application:
     """The application for everybody who reaches the port."""
-    app = web.Application(middlewares=[problems], client_max_size=REQUEST_BYTES_MAX)
+    app = web.Application(middlewares=[counted(office.tally), problems], client_max_size=REQUEST_BYTES_MAX)
     app.add_routes(events.routes(office, intake_bytes_max))
     app.add_routes(health.routes(readiness, office.plugins.notes))
+    app.add_routes(metrics.routes(office, readiness))
     return app
 
 

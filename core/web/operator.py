@@ -21,6 +21,7 @@ from core.office import Office
 from core.operations.operation import AnyOperation, Later, answer
 from core.operator_socket import ERROR_HEADER, ORDERED_HEADER, SOCKET_FILE, socket_address
 from core.web.app import FAULT, Handler, problem, problems
+from core.web.counted import counted
 
 log = logging.getLogger("hookledger.web")
 
@@ -42,7 +43,7 @@ def build(office: Office, operations: Mapping[str, AnyOperation[Any, Any]]) -> w
             return await _later(request, asyncio.ensure_future(answering))
         return web.Response(body=msgspec.json.encode(await answering), content_type="application/json")
 
-    app = web.Application(middlewares=[problems, named], client_max_size=REQUEST_BYTES_MAX)
+    app = web.Application(middlewares=[counted(office.tally), problems, named], client_max_size=REQUEST_BYTES_MAX)
     app.add_routes([web.post("/operator/{name}", run)])
     return app
 

@@ -1,6 +1,20 @@
-"""What an HTTP failure is called, in the words a DocSpace receiver finds in `lastFailureContent`."""
+"""What a failed attempt is called: in the words a DocSpace receiver finds in `lastFailureContent`, and for counting."""
 
 from __future__ import annotations
+
+CLASSES = {
+    "DNS:": "dns",
+    "TLS:": "tls",
+    "certificate:": "tls",
+    "cannot connect": "connect",
+    "address ": "refused",
+    "the target did not answer within": "timeout",
+    "the target": "broken",
+    "the headers of the answer": "broken",
+}
+"""How reasons begin where there was no answer, and what is counted; the first that fits. Any other is `ours`."""
+ANSWERS = ("3xx", "4xx", "5xx", *dict.fromkeys(CLASSES.values()), "ours")
+"""What may come back of an attempt that fails, but for statuses that do not exist."""
 
 PHRASES: dict[int, str] = {
     100: "Continue",
@@ -61,3 +75,10 @@ def failure_text(status: int) -> str:
     """The reason of an attempt that was answered with *status*, which is not a 2xx."""
     phrase = PHRASES.get(status)
     return f"Response status code does not indicate success: {status}{f' ({phrase})' if phrase else ''}."
+
+
+def answer_class(status: int | None, reason: str) -> str:
+    """What came back of an attempt, as one of few: `5xx` of any status, else why there was none."""
+    if status is not None:
+        return f"{status // 100}xx"
+    return next((kind for begins, kind in CLASSES.items() if reason.startswith(begins)), "ours")

@@ -15,6 +15,7 @@ from core.hookspecs import hookimpl
 from core.incoming import Rejected, events_of
 from core.intake import Intake
 from core.ledger.unit import Duplicate, Entry, StaleDirectory, StaleStream, Unit
+from core.tally import Tally
 from core.webhook_fields import Fields
 from core.webhooks import Webhooks
 from tests.builders import SOURCE, open_office, our_plugins
@@ -55,7 +56,15 @@ class Process:
     def __init__(self, office, clock, random):
         self.directory = Directory()
         office.writer.follow(lambda segment: self.directory.apply(segment.events))
-        parts = (office.plugins, office.writer, office.reader, office.intake._executor, clock, random.randbytes)
+        parts = (
+            office.plugins,
+            office.writer,
+            office.reader,
+            office.intake._executor,
+            clock,
+            random.randbytes,
+            Tally(),
+        )
         self.intake = Intake(self.directory, *parts)
         self.webhooks = Webhooks(
             self.directory, office.plugins, self.intake, office.writer, office.master_key, clock, random.randbytes,

@@ -18,13 +18,14 @@ import core.settings
 import delivery.commands
 from core.commands.door import door_of
 from core.errors import HookledgerError, InvalidInputError
+from core.metrics import METRICS
 from core.web.app import STATUS
 from tests.tidy.tree import ROOT, Source, of_product
 
 PAGE = ROOT / "docs" / "reference.md"
 HEAD = """# Reference
 
-Every command, flag, setting, error and limit, made from the code by `make reference`. How to do things is told
+Every command, flag, setting, error, metric and limit, made from the code by `make reference`. How to do things is told
 elsewhere: [README](../README.md), [portal events](portal-events.md), [architecture](architecture.md).
 """
 LIMITS = Path("core/limits.py")
@@ -34,7 +35,7 @@ NOT_THE_SERVICE = ("delivery/bench/", "delivery/demo/")
 
 
 def page() -> str:
-    parts = [HEAD, *commands(), *settings(), *errors(), *limits()]
+    parts = [HEAD, *commands(), *settings(), *errors(), *metrics(), *limits()]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -111,6 +112,14 @@ def errors() -> Iterator[str]:
         if isinstance(kind, type) and issubclass(kind, HookledgerError):
             code = 2 if issubclass(kind, InvalidInputError) else 1
             yield f"| {kind.__name__} | {STATUS.get(kind, 500)} | {code} | {_sentence(kind.__doc__ or '')} |"
+    yield ""
+
+
+def metrics() -> Iterator[str]:
+    yield "## Metrics\n\n`GET /metrics`; [metrics.md](metrics.md) says more of each, and what to alarm on.\n"
+    yield "| Metric | Kind | Labels | Meaning |\n|---|---|---|---|"
+    for metric in METRICS:
+        yield f"| {metric.name} | {metric.kind} | {', '.join(metric.labels)} | {_sentence(metric.means)} |"
     yield ""
 
 

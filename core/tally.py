@@ -1,0 +1,96 @@
+"""What was recorded since this process began, counted as it comes out of the ledger.
+
+It follows the writer's segments: what it says happened is in the ledger, and each recorded event is counted once. Only
+what leaves nothing in the ledger, duplicates and rejected events, is counted where it is answered.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from typing import Any, get_args
+
+from core.histogram import LATENCY_BOUNDS, PATIENCE_BOUNDS, Histogram
+from core.ledger.tail import Segment
+from core.model import delivery, webhook
+from core.model.event import Event
+from core.model.portal_event import Received
+from core.wire.failure import ANSWERS, answer_class
+
+WAYS = ("http", "operator")
+CAUSES = ("event", "redelivery", "replay")
+
+
+class Tally:
+    """Plain numbers, read when somebody asks."""
+
+    def __init__(self) -> None:
+        # What can be named beforehand begins at 0: monitoring sees the first one, too, as a change.
+        self.accepted = defaultdict(int, dict.fromkeys(WAYS, 0))
+        """By the way they came."""
+        self.duplicates = Counter(dict.fromkeys(WAYS, 0))
+        self.rejected: Counter[tuple[str, str]] = Counter()
+        """By way and reason."""
+        self.unmatched = self.unknown = 0
+        self.created = Counter(dict.fromkeys(CAUSES, 0))
+        """By what caused them."""
+        self.delivered = self.failed = self.cancelled = self.retries = 0
+        self.refused = Counter(dict.fromkeys(ANSWERS, 0))
+        """Failed attempts by what came back."""
+        self.late: Counter[str] = Counter()
+        self.attempt_ms = Histogram(LATENCY_BOUNDS)
+        self.delivery_ms = Histogram(PATIENCE_BOUNDS)
+        self.disabled = Counter(dict.fromkeys(get_args(webhook.DisableReason), 0))
+        self.requests: Counter[tuple[str, str, str]] = Counter()
+        """Answered over HTTP, by route, method and status."""
+        self.request_ms: dict[str, Histogram] = {}
+
+    def follow(self, segment: Segment) -> None:
+        """Count what one commit added. All deliveries pass here: lines for speed."""
+        took_bounds, took_counts = self.attempt_ms.bounds, self.attempt_ms.counts
+        lasted_bounds, lasted_counts = self.delivery_ms.bounds, self.delivery_ms.counts
+        created = delivered = took_ms = lasted_ms = 0
+        for _, stream, _, recorded in segment.events:
+            event: Any = recorded
+            kind = type(event)
+            if kind is delivery.Delivered:
+                delivered += 1
+                took = event.attempt.took
+                took_ms += took
+                took_counts[bisect_left(took_bounds, took)] += 1
+                # A delivery's id begins with when it was made (milliseconds).
+                lasted = event.at - int.from_bytes(stream[:6], "big")
+                lasted_ms += lasted
+                lasted_counts[bisect_left(lasted_bounds, lasted)] += 1
+            elif kind is delivery.Created and event.cause is None:
+                created += 1
+            elif kind is Received:
+                self.accepted[event.source[0]] += 1
+                if not event.deliveries:
+                    self.unmatched += 1
+                    self.unknown += event.trigger is None
+            else:
+                self._seldom(event)
+        self.created["event"] += created
+        self.delivered += delivered
+        self.attempt_ms.total += took_ms
+        self.delivery_ms.total += lasted_ms
+
+    def _seldom(self, event: Event) -> None:
+        match event:
+            case delivery.AttemptFailed():
+                self.attempt_ms.add(event.attempt.took)
+                self.refused[answer_class(event.attempt.status, event.attempt.reason)] += 1
+                if event.next is None:
+                    self.failed += 1
+                else:
+                    self.retries += 1
+            case delivery.LateAttempt():
+                self.attempt_ms.add(event.attempt.took)
+                self.late[answer_class(event.attempt.status, event.attempt.reason)] += 1
+            case delivery.Cancelled():
+                self.cancelled += 1
+            case delivery.Created():
+                self.created[type(event.cause).__name__.lower()] += 1
+            case webhook.Disabled():
+                self.disabled[event.reason] += 1
