@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 from core.limits import HOOK_REST_S, HOOK_SLOW_S, PLUGIN_LOG_S
+from core.log import Log
 
-log = logging.getLogger("hookledger.plugins")
+log = Log("plugins")
 
 NEVER = float("-inf")
 
@@ -42,7 +41,7 @@ class Conduct:
         self.fault, self.fault_at = f"{hook}: {text}", now
         if now - self._said_failed_at >= PLUGIN_LOG_S:
             new, self._unsaid, self._said_failed_at = self._unsaid, 0, now
-            log.error("plugin %r: %s failed (%d new, %d since the start): %s", self.name, hook, new, self.faults, text)
+            log.say("plugin.failed", plugin=self.name, hook=hook, new=new, faults=self.faults, error=text)
 
     def took(self, hook: str, seconds: float, items: int, now: float) -> None:
         """A hook took longer than HOOK_SLOW_S for a batch of so many."""
@@ -50,22 +49,9 @@ class Conduct:
         self.slowest_s = max(self.slowest_s, seconds)
         if now - self._said_slow_at >= PLUGIN_LOG_S:
             self._said_slow_at = now
-            log.warning(
-                "plugin %r is slow: %s took %.1f s for %d, more than HOOK_SLOW_S (%g s); nothing else runs meanwhile",
-                self.name,
-                hook,
-                seconds,
-                items,
-                HOOK_SLOW_S,
-            )
+            log.say("plugin.slow", plugin=self.name, hook=hook, took_s=seconds, items=items, slow_s=HOOK_SLOW_S)
 
     def rest(self, hook: str, text: str, now: float) -> None:
         """Its hook was interrupted, and the next call would most likely hang as well."""
         self.rests_until = now + HOOK_REST_S
-        log.error(
-            "plugin %r hung: %s %s; for %d s (HOOK_REST_S) it is not asked, and its events are answered 503",
-            self.name,
-            hook,
-            text,
-            HOOK_REST_S,
-        )
+        log.say("plugin.hung", plugin=self.name, hook=hook, error=text, rest_s=HOOK_REST_S)

@@ -20,10 +20,13 @@ from core.ledger.read import Reader
 from core.ledger.unit import Answer, Duplicate, Unwritable
 from core.ledger.writer import Writer
 from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX, MATCH_ROUNDS_MAX
+from core.log import Log
 from core.model.portal_event import Received
 from core.plugins import Plugins
 from core.tally import Tally
 from core.trigger import PortalEvent, Unreadable
+
+log = Log("intake")
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -93,14 +96,15 @@ class Intake:
             results = await self._accept(tenant, events, source)
         finally:
             self.under_way -= len(events)
-        self._count(str(source[0]), results)
+        self._count(tenant, str(source[0]), results)
         return results
 
-    def _count(self, way: str, results: Sequence[Result]) -> None:
+    def _count(self, tenant: str, way: str, results: Sequence[Result]) -> None:
         """What leaves nothing in the ledger."""
         for result in results:
             if type(result) is Rejected:
                 self._tally.rejected[way, result.limit or result.kind] += 1
+                log.say("event.rejected", tenant=tenant, way=way, portal_event_id=result.id, error=result.error)
             elif result.is_duplicate:  # type: ignore[union-attr]
                 self._tally.duplicates[way] += 1
 

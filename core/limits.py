@@ -196,3 +196,11 @@ COMPLETION_WORDS_MAX = 200
 """Words that a shell is offered at once."""
 WEBHOOKS_AT_ONCE_MAX = 1_000
 """Webhooks, or tokens, that one command may name."""
+
+# Log
+LOG_OFTEN_MAX = 20
+"""Lines of one name written within LOG_OFTEN_S, of those that may come with each delivery; then how many more."""
+LOG_OFTEN_S = 10
+"""How long such lines are held back before they are counted anew."""
+LOG_FACT_CHARS_MAX = 2_000
+"""Kept in the log of one fact, or of a line's text."""

@@ -70,6 +70,7 @@ METRICS = (
     # The process
     Metric("hookledger_http_requests_total", "counter", "Requests answered.", ("route", "method", "status")),
     Metric("hookledger_http_request_seconds", "histogram", "How long answering took.", ("route",)),
+    Metric("hookledger_log_lines_total", "counter", "Lines of the log, those held back among them.", ("level",)),
     Metric("hookledger_alarm_late_seconds", "histogram", "How late an alarm rang: the event loop was busy."),
     Metric("process_cpu_seconds_total", "counter", "Processor time, of user and system."),
     Metric("process_resident_memory_bytes", "gauge", "Memory in use."),

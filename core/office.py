@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.alarms import Alarms, LoopAlarms
 from core.check_url import CheckUrl
+from core.chronicle import Chronicle
 from core.clock import Clock, SystemClock
 from core.directory import SNAPSHOT, Directory
 from core.errors import LedgerBusyError, LedgerError
@@ -130,7 +131,8 @@ class Office:
         self.directory, self._snapshot_at = self._read_directory()
         self.tally = Tally()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
-        self.writer.follow(self.tally.follow)
+        self.chronicle = Chronicle(self.directory)
+        self.writer.follow(lambda segment: self.chronicle.follow(segment, self.tally.follow(segment)))
         self.intake = Intake(
             self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random, self.tally
         )

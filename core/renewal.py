@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
@@ -13,12 +12,13 @@ from core.clock import Clock
 from core.errors import HookledgerError
 from core.limits import PLUGIN_AGAIN_S
 from core.loading import Loader
+from core.log import Log
 from core.plugins import Plugins, versions_of
 
 LOOK_S = 1.0
 """How long an import that is tried again is waited for; what takes longer is looked at the next time."""
 
-log = logging.getLogger("hookledger.plugins")
+log = Log("plugins")
 
 
 class Renewal:
@@ -43,7 +43,7 @@ class Renewal:
     def begin(self) -> None:
         """There are some that could not be loaded."""
         for name, fault in self._plugins.faults.items():
-            log.error("plugin %r cannot be loaded: %s", name, fault)
+            log.say("plugin.not_loaded", plugin=name, error=fault)
         self._wait()
 
     async def stop(self) -> None:
@@ -66,15 +66,16 @@ class Renewal:
             try:
                 await self._record(versions_of(loaded.plugins))
             except HookledgerError as error:
-                log.error("which plugins there are cannot be recorded: %s; trying again", error)
+                log.say("plugins.not_recorded", error=error)
                 self._wait()
                 return
         self._plugins.take(loaded.plugins, loaded.faults)
         for name, fault in loaded.faults.items():
             if before.get(name) != fault:
-                log.error("plugin %r cannot be loaded: %s", name, fault)
+                log.say("plugin.not_loaded", plugin=name, error=fault)
         for name in before.keys() - loaded.faults.keys():
-            log.info("plugin %r %s", name, "is loaded" if name in self._plugins.versions() else "is uninstalled")
+            state = "is loaded" if name in self._plugins.versions() else "is uninstalled"
+            log.say("plugin.mended", plugin=name, state=state)
         if loaded.faults:
             self._wait()
         else:

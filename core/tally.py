@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from core.histogram import LATENCY_BOUNDS, PATIENCE_BOUNDS, Histogram
 from core.ledger.tail import Segment
+from core.ledger.unit import Recorded
 from core.model import delivery, webhook
-from core.model.event import Event
 from core.model.portal_event import Received
 from core.wire.failure import ANSWERS, answer_class
 
@@ -45,13 +46,16 @@ class Tally:
         """Answered over HTTP, by route, method and status."""
         self.request_ms: dict[str, Histogram] = {}
 
-    def follow(self, segment: Segment) -> None:
-        """Count what one commit added. All deliveries pass here: lines for speed."""
+    def follow(self, segment: Segment) -> Sequence[Recorded]:
+        """Count what one commit added; what of it is neither event, delivery nor success. All deliveries pass here:
+        lines for speed."""
         took_bounds, took_counts = self.attempt_ms.bounds, self.attempt_ms.counts
         lasted_bounds, lasted_counts = self.delivery_ms.bounds, self.delivery_ms.counts
         created = delivered = took_ms = lasted_ms = 0
-        for _, stream, _, recorded in segment.events:
-            event: Any = recorded
+        others: list[Recorded] = []
+        for recorded in segment.events:
+            _, stream, _, told = recorded
+            event: Any = told
             kind = type(event)
             if kind is delivery.Delivered:
                 delivered += 1
@@ -71,12 +75,14 @@ class Tally:
                     self.unknown += event.trigger is None
             else:
                 self._seldom(event)
+                others.append(recorded)
         self.created["event"] += created
         self.delivered += delivered
         self.attempt_ms.total += took_ms
         self.delivery_ms.total += lasted_ms
+        return others
 
-    def _seldom(self, event: Event) -> None:
+    def _seldom(self, event: Any) -> None:
         match event:
             case delivery.AttemptFailed():
                 self.attempt_ms.add(event.attempt.took)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -122,7 +123,7 @@ class Lookups:
     """How often names were looked up and how that went, and how long it took."""
 
     def __init__(self) -> None:
-        self.found = self.failed = self.refused = 0
+        self.ended = Counter(found=0, failed=0, refused=0)
         self.took_ms = Histogram(LATENCY_BOUNDS)
 
 
@@ -137,28 +138,31 @@ class VettingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        loop, lookups = asyncio.get_running_loop(), self.lookups
+        loop, outcome = asyncio.get_running_loop(), "failed"
         began_at = loop.time()
+        try:
+            found = await self._vetted(host, port, family)
+            outcome = "found"
+        except RefusedAddressError:
+            outcome = "refused"
+            raise
+        finally:
+            self.lookups.ended[outcome] += 1
+            self.lookups.took_ms.add((loop.time() - began_at) * 1000)
+        return found
+
+    async def _vetted(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         try:
             found = await self._inner.resolve(host, port, family)
         except UnicodeError as error:
-            lookups.failed += 1
             raise OSError("the name is not one that can be looked up") from error
-        except OSError:
-            lookups.failed += 1
-            raise
-        finally:
-            lookups.took_ms.add((loop.time() - began_at) * 1000)
         if not found:
-            lookups.failed += 1
             raise OSError("the name has no address")
         del found[ADDRESSES_MAX:]
         for result in found:
             why = self._guard.check(result["host"])
             if why is not None:
-                lookups.refused += 1
                 raise RefusedAddressError(result["host"], why)
-        lookups.found += 1
         return found
 
     async def close(self) -> None:

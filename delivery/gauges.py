@@ -37,10 +37,9 @@ class Gauges:
             yield "hookledger_connections", ("busy",), busy
             yield "hookledger_connections", ("idle",), idle
             yield "hookledger_connections_opened_total", (), sender.opened
-            lookups = sender.lookups
-            for outcome in ("found", "failed", "refused"):
-                yield "hookledger_lookups_total", (outcome,), getattr(lookups, outcome)
-            yield "hookledger_lookup_seconds", (), lookups.took_ms
+            for outcome, count in sender.lookups.ended.items():
+                yield "hookledger_lookups_total", (outcome,), count
+            yield "hookledger_lookup_seconds", (), sender.lookups.took_ms
 
     async def _of_lanes(self) -> Iterable[Sample]:
         now = self._now_ms()

@@ -219,6 +219,11 @@ class Outbox:
         else:
             self._dispatch.on_disabled(lane)
 
+    def portal_event_of(self, number: int) -> Received | None:
+        """What a delivery in memory is of."""
+        row = self.rows.get(number)
+        return None if row is None or row.content is None else row.content.received
+
     # What is in memory, and not, or not as it is, on disk.
 
     def is_settled(self, number: int) -> bool:

@@ -6,7 +6,6 @@ A reaction carries the position of its cause; a webhook that was enabled again s
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from typing import Literal, cast
 
@@ -14,6 +13,7 @@ from core.errors import HookledgerError
 from core.ledger.follow import Follower
 from core.ledger.unit import Answer, Entry, StaleStream, Unit
 from core.limits import CANCEL_CHUNK
+from core.log import Log
 from core.model import delivery
 from core.office import Office
 from delivery import outbox_table
@@ -21,7 +21,7 @@ from delivery.dispatch import Dispatch
 from delivery.outbox import Outbox
 from delivery.rows import Lane
 
-log = logging.getLogger("hookledger.reactions")
+log = Log("reactions")
 
 AGAIN_MS = 1_000
 """How long until what the ledger did not take is tried again."""
@@ -77,7 +77,7 @@ class Reactions:
                         self._cancelling[number] = lane
                         raise
         except (HookledgerError, sqlite3.Error) as error:
-            log.error("a reaction waits: %s", error)
+            log.say("reaction.waits", error=error)
             if not self._is_stopping:
                 self._alarms.at(self._clock.now_ms() + AGAIN_MS, self._start)
         finally:
@@ -87,7 +87,6 @@ class Reactions:
         known = self._directory.by_number[number]
         if known.enabled and cause > known.enabled_position:
             await self._disable(number, cast(Literal["gone", "failing"], reason), cause)
-            log.warning("webhook %d is disabled: %s", number, reason)
         await self._follower.flush()
         known = self._directory.by_number[number]
         is_refused = not known.enabled or cause <= known.enabled_position
@@ -107,7 +106,7 @@ class Reactions:
                 return
             answers = await self._writer.append(units)
             if answers == refused and all(isinstance(answer, StaleStream) for answer in answers):
-                log.error("webhook %d: %d deliveries cannot be cancelled: %s", lane.number, len(units), answers[0])
+                log.say("cancelling.stuck", webhook=lane.number, deliveries=len(units), answer=answers[0])
                 return
             refused = answers
 

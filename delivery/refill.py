@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import logging
 import sqlite3
 
 from core.alarms import Alarm
+from core.log import Log
 from core.office import Office
 from delivery import outbox_table
 from delivery.dispatch import Dispatch
@@ -15,7 +15,7 @@ from delivery.outbox import Outbox
 from delivery.outbox_table import Stock, Want
 from delivery.rows import NEVER, START, Lane
 
-log = logging.getLogger("hookledger.outbox")
+log = Log("outbox")
 
 ROWS_MAX = 128
 """Rows read for one lane at a time."""
@@ -119,7 +119,7 @@ class Refill:
                         self._executor, outbox_table.stock, self._views, self._reader, wants, now
                     )
                 except sqlite3.Error as error:
-                    log.error("the outbox cannot be read: %s; trying again", error)
+                    log.say("outbox.unreadable", error=error)
                     for lane in lanes:
                         lane.refilling = False
                         self.wake(lane, now + 1_000)
@@ -164,7 +164,7 @@ class Refill:
             if self._outbox.is_settled(row.number):
                 continue
             if row.content is None:
-                log.error("delivery %d cannot be sent: its body was forgotten", row.number)
+                log.say("delivery.forgotten", delivery=row.number)
                 continue
             self._outbox.rows[row.number] = row
             self._dispatch.accept(lane, row)

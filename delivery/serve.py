@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import shlex
 import signal
+import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 
 from core.epilog import epilog
 from core.hook_guard import HookGuard
+from core.log import Log, LogHandler, set_up
 from core.operations.table import operations
 from core.options import as_typed, file_read, settings_options
 from core.settings import Settings
@@ -24,7 +26,7 @@ from delivery.reception import Reception
 from delivery.resolver import DnsResolver
 from delivery.service import Left, Service
 
-log = logging.getLogger("hookledger.serve")
+log = Log("serve")
 
 
 @click.command(
@@ -38,18 +40,16 @@ log = logging.getLogger("hookledger.serve")
 @click.pass_context
 def serve(context: click.Context, settings: Settings) -> None:
     """Take portal events in and deliver them, until SIGTERM or Ctrl-C."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # It logs a traceback for whatever a stranger sends that is not HTTP.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    run(_serve(settings, file_read(context)))
+    run(_serve(settings, file_read(context), set_up(sys.stderr, settings.log_format, settings.log_level)))
 
 
-async def _serve(settings: Settings, file: Path | None) -> None:
+async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> None:
     stop = asyncio.Event()
     _listen_to_signals(stop)
     service = service_of(settings)
     service.office.plugins.asker.guard = guard = HookGuard()
     service.office.renewal.on_complete = lambda: _say_ready(service)
+    service.office.gauges.append(lines.samples)
     site = app.build(service.office, service.readiness, intake_bytes_max=settings.intake_bytes_max)
     connections = Connections(service.shares.connections)
     public = Reception(site, lambda: service.is_ready, connections, service.shares.backlog)
@@ -63,15 +63,15 @@ async def _serve(settings: Settings, file: Path | None) -> None:
         if await _started(service, stop):
             await private.open_operator(settings.data)
             _say_ready(service)
+            log.say("serve.started", version=version("hookledger"), address=address, data=settings.data)
             for line in _hints(service, settings.data):
                 click.echo(line)
             await stop.wait()
-            log.info(
-                "stopping: what is under way has %g s to be finished; a second signal ends it at once", settings.stop_s
-            )
+            log.say("serve.stopping", stop_s=settings.stop_s)
     finally:
         left = await _stop(service, (public, private), settings.stop_s)
         guard.close()
+    log.say("serve.stopped", left=left)
     click.echo(str(left))
 
 

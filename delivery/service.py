@@ -116,6 +116,7 @@ class Service:
         )
         self.outbox = Outbox(office.directory, self.dispatch)
         self.follower: Follower = office.follow(self.outbox)
+        office.chronicle.portal_event_of = self.outbox.portal_event_of
         self.refill = Refill(office, self.outbox, self.dispatch)
         self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver, idle_max=given.idle_lines)
         if jitter is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 
 from core.errors import HookledgerError, OverloadedError
 from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit, Unwritable
+from core.log import Log
 from core.model.delivery import AttemptFailed, Cancelled, Delivered, LateAttempt
 from core.model.event import Event
 from core.model.portal_event import Received
@@ -24,7 +24,7 @@ from delivery.rows import Row
 from delivery.schedule import SCHEDULE_S
 from delivery.sender import Answered, Outcome, Sender, Target, Unreached
 
-log = logging.getLogger("hookledger.worker")
+log = Log("worker")
 
 AGAIN_MS = 1_000
 """How long until what the disk did not take, or did not give, is tried again."""
@@ -110,7 +110,7 @@ class Workers:
     def _gone(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.critical("a worker failed; its delivery stays marked", exc_info=task.exception())
+            log.say("worker.bug", task.exception())
 
     async def _work(self) -> None:
         broker = self._broker
@@ -140,7 +140,7 @@ class Workers:
             try:
                 reason = await self._prepare(webhook)
             except sqlite3.Error as error:
-                log.error("webhook %d: its secret cannot be read: %s; trying again", webhook.number, error)
+                log.say("secret.unreadable", webhook=webhook.number, error=error)
                 self._dispatch.returned(row, holds_until=started + AGAIN_MS)
                 return
             if reason is not None:
@@ -161,7 +161,7 @@ class Workers:
         except OverloadedError as error:
             # Not the receiver's fault, and no attempt: the row waits until this machine may be able to.
             if str(self._is_short()) != str(error):
-                log.warning("deliveries wait, as that of webhook %d: %s", webhook.number, error)
+                log.say("worker.waits", webhook=webhook.number, error=error)
             self._short = started, error
             self._dispatch.returned(row, holds_until=started + AGAIN_MS)
             return
@@ -176,7 +176,7 @@ class Workers:
             secret = self._master_key.open(sealed, webhook.id)
             target = self._sender.target(webhook.url, webhook.ssl)
         except HookledgerError as error:
-            log.error("webhook %d cannot be delivered to: %s", webhook.number, error)
+            log.say("webhook.unusable", webhook=webhook.number, error=error)
             return str(error)
         self._prepared[webhook.number] = Prepared(webhook, target, Signer(secret))
         return None
@@ -223,7 +223,7 @@ class Workers:
                 self._stale.add(task)
                 task.add_done_callback(self._stale.discard)
             elif isinstance(answers[0], Unwritable):
-                log.error("what became of delivery %s cannot be stored", unit.entries[0].stream.hex())
+                log.say("attempt.unwritable", delivery_id=unit.entries[0].stream.hex())
 
         self._writer.submit((unit,), answered)
 
@@ -241,7 +241,7 @@ class Workers:
             loop = asyncio.get_running_loop()
             recorded = await loop.run_in_executor(self._executor, self._reader.stream, stream)
         except sqlite3.Error as error:
-            log.error("a delivery cannot be read: %s; trying again", error)
+            log.say("delivery.unreadable", error=error)
             self._record_later(unit)
         else:
             self._record(_after(unit, recorded))

@@ -8,7 +8,6 @@ rolled back and judged again with every look-up made.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -27,10 +26,11 @@ from core.ledger.unit import (
     Unwritable,
     chain,
 )
+from core.log import Log
 from core.model.catalogue import Changed as CatalogueChanged
 from core.model.topics import DIRECTORY_EVENTS, LANDMARKS, Codec
 
-log = logging.getLogger("hookledger.ledger")
+log = Log("ledger")
 
 RECENT_STREAMS = 32_768
 """Streams whose version is kept in memory."""
@@ -181,8 +181,8 @@ class _Judged:
         encode = self._appender.encode
         try:
             encoded = [encode(event) for _, _, event in unit.entries]
-        except Exception as error:  # a unit that cannot be stored is its maker's bug, and must not fail its neighbours
-            log.exception("a unit cannot be stored")
+        except Exception as error:  # noqa: BLE001 -- its maker's bug, and must not fail its neighbours
+            log.say("unit.unwritable", error)
             return Unwritable(f"{type(error).__name__}: {error}")
         first = position = self.last + 1
         rows, versions = self._events, self.versions

@@ -9,7 +9,6 @@ than the ledger does (which was brought back from a copy), it is made anew.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -18,8 +17,9 @@ from pathlib import Path
 
 from core.ledger.sqlite import connect
 from core.ledger.unit import Claim
+from core.log import Log
 
-log = logging.getLogger("hookledger.claims")
+log = Log("claims")
 
 YOUNG_MAX = 32_768
 """Claims kept in memory before they are written to the index."""
@@ -70,7 +70,7 @@ class Claims:
         return connection
 
     def _empty(self) -> sqlite3.Connection:
-        log.warning("%s cannot be read: it is made anew", self._path)
+        log.say("claims.unreadable", file=self._path)
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         return connect(self._path, "NORMAL")
@@ -105,7 +105,7 @@ class Claims:
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            log.error("%s: %s", self._path, error)
+            log.say("claims.damaged", file=self._path, error=error)
         self._make_anew()
         return self._find(keys)
 
@@ -147,7 +147,7 @@ class Claims:
             try:
                 self._write(flushing)
             except sqlite3.Error as error:
-                log.error("%s cannot be written: %s", self._path, error)
+                log.say("claims.not_written", file=self._path, error=error)
                 self._is_damaged = not isinstance(error, sqlite3.OperationalError)
                 with self._lock:
                     self._young = flushing | self._young

@@ -7,7 +7,6 @@ any split of the ledger into such batches gives equal rows.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -22,8 +21,9 @@ from core.ledger.unit import Body, Recorded
 from core.ledger.views import Views
 from core.ledger.writer import Writer
 from core.limits import FOLD_EVENTS_MAX, FOLD_MS, GATHERED_EVENTS_MAX, READ_EVENTS_MAX
+from core.log import Log
 
-log = logging.getLogger("hookledger.follow")
+log = Log("follow")
 
 RETRY_MS = 1_000
 """How long a view waits after its file did not take a batch."""
@@ -214,12 +214,12 @@ class Follower:
                 await self._failed(error)
             except ConflictError as error:
                 self.fault = str(error)
-                log.error("%s; standing by", error)
+                log.say("view.stands_by", view=self.view.name, error=error)
                 return False
-            except Exception as error:  # a bug in a view must not lose its batch in silence
+            except Exception as error:  # noqa: BLE001 -- a bug in a view must not lose its batch in silence
                 # Whatever it is, to write on would leave out this batch.
                 self.fault = f"{type(error).__name__}: {error}"
-                log.critical("the view %s cannot be followed", self.view.name, exc_info=True)
+                log.say("view.bug", error, view=self.view.name)
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
                     self._views.discard()
                 return False
@@ -230,7 +230,7 @@ class Follower:
     async def _failed(self, error: sqlite3.Error) -> None:
         """The disk does not answer as it should: wait a moment."""
         self.fault = f"{type(error).__name__}: {error}"
-        log.error("the view %s: %s; trying again", self.view.name, self.fault)
+        log.say("view.waits", view=self.view.name, error=self.fault)
         pause = asyncio.Event()
         self._pauses.add(pause)
         self._alarms.at(self._clock.now_ms() + RETRY_MS, pause.set)

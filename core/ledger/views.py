@@ -6,7 +6,6 @@ makes them again. A file that is damaged, belongs to another ledger, or has seen
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any
 
 from core.errors import ConflictError
 from core.ledger.sqlite import LedgerDatastore, connect
+from core.log import Log
 
-log = logging.getLogger("hookledger.views")
+log = Log("views")
 
 TRACKING = "CREATE TABLE IF NOT EXISTS tracking (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID"
 OWNER = "CREATE TABLE IF NOT EXISTS owner (ledger BLOB NOT NULL)"
@@ -36,11 +36,11 @@ class Views:
             connection = connect(self.path, "NORMAL")
             if _is_ours(connection, ledger_id, head):
                 return connection
-            log.warning("%s is another ledger's, or ahead of this one; it is made anew", self.path)
+            log.say("views.foreign", file=self.path)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            log.warning("%s is damaged (%s); it is made anew", self.path, error)
+            log.say("views.damaged", file=self.path, error=error)
         if connection is not None:
             connection.close()
         self.discard()

@@ -6,7 +6,6 @@ An idle ledger answers after one fsync; a busy one shares each fsync among all w
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -18,8 +17,9 @@ from core.ledger.append import Appended, Appender
 from core.ledger.tail import Segment, Tail
 from core.ledger.unit import Answer, Body, Claim, Recorded, Unit, Unwritable
 from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX
+from core.log import Log
 
-log = logging.getLogger("hookledger.ledger")
+log = Log("ledger")
 
 OnAnswers = Callable[[list[Answer] | HookledgerError], None]
 Follow = Callable[[Segment], None]
@@ -143,7 +143,7 @@ class Writer:
 
     def _failed(self, done: list[tuple[Sequence[Unit], OnAnswers]], error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"
-        log.error("the ledger cannot write: %s", self.fault)
+        log.say("ledger.commit_failed", error=self.fault)
         refusal = OverloadedError(f"the ledger cannot write: {error}; nothing was kept, try again")
         for _, on_answers in done:
             on_answers(refusal)

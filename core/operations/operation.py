@@ -6,7 +6,6 @@ The same function answers inside `serve`, over the operator's socket, and withou
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from core.limits import REACH_S
+from core.log import Log
 from core.model.event import OPERATOR
 
 if TYPE_CHECKING:  # a command that is answered by `serve` needs none of it, and starts sooner
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a command that is answered by `serve` needs none of it, and
     from core.office import Office
     from core.once import Asked
 
-log = logging.getLogger("hookledger.operations")
+log = Log("operations")
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Response = TypeVar("Response")
@@ -84,4 +84,4 @@ async def reach(office: Office, position: int) -> None:
         async with asyncio.timeout(REACH_S):
             await office.reach(position)
     except TimeoutError:
-        log.warning("the views do not hold position %d after %d s; answering without them", position, REACH_S)
+        log.say("views.late", position=position, waited_s=REACH_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -18,11 +17,12 @@ from core.errors import (
     UnauthorizedError,
 )
 from core.limits import INTAKE_BYTES_MAX, REQUEST_BYTES_MAX
+from core.log import Log
 from core.office import Office
 from core.web import events, health, metrics
 from core.web.counted import counted
 
-log = logging.getLogger("hookledger.web")
+log = Log("web")
 
 FAULT = "a fault of ours; it is in the log"
 
@@ -75,8 +75,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
-    except Exception:  # One request's bug must not take the connection of others with it.
-        log.exception("%s %s failed", request.method, request.path)
+    except Exception as error:  # noqa: BLE001 -- one request's bug must not take the connection of others with it.
+        log.say("request.bug", error, method=request.method, path=request.path)
         return _answer(500, TITLE[500], FAULT, {})
 
 

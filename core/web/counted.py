@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from logging import DEBUG
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from core.histogram import LATENCY_BOUNDS, Histogram
+from core.log import Log
 from core.tally import Tally
+
+log = Log("web")
 
 OTHER = "other"
 
@@ -37,7 +41,10 @@ def counted(tally: Tally) -> Middleware:
             took = tally.request_ms.get(route)
             if took is None:
                 took = tally.request_ms[route] = Histogram(LATENCY_BOUNDS)
-            took.add((loop.time() - began_at) * 1000)
+            took_ms = (loop.time() - began_at) * 1000
+            took.add(took_ms)
+            if log.is_on(DEBUG):
+                log.say("request.answered", method=request.method, route=route, status=status, took_ms=round(took_ms))
         return answer
 
     return count

@@ -43,6 +43,11 @@ class Serving(NamedTuple):
     url: str
     said: list[str]
 
+    async def logs(self, line: str) -> None:
+        """Wait until it has said this line of its log."""
+        while line not in (said := (await self.process.stderr.readline()).decode()):
+            assert said, f"it never said {line}"
+
     async def stop(self) -> int:
         self.process.terminate()
         async with asyncio.timeout(DEADLINE_S):

@@ -101,7 +101,7 @@ async def test_a_request_under_way_is_finished(place, number):
         )
         assert b"100" in await reader.readuntil(b"\r\n\r\n")
         os.kill(serving.process.pid, number)
-        assert b"stopping" in await serving.process.stderr.readline()
+        await serving.logs("serve.stopping")
         refused = await session.post("/api/ledger/events", json=a_portal_event("late"))
         assert (refused.status, refused.headers["Connection"]) == (503, "close")
         assert (await refused.json())["detail"].startswith("stopping")
@@ -134,7 +134,7 @@ async def test_a_second_signal_does_not_wait(place):
             await session.post("/api/ledger/events", json=a_portal_event())
         await reached.wait()
         serving.process.terminate()
-        assert b"stopping" in await serving.process.stderr.readline()
+        await serving.logs("serve.stopping")
         serving.process.terminate()
         assert await serving.process.wait() == -signal.SIGTERM
     server.close()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import core.settings
 import delivery.commands
 from core.commands.door import door_of
 from core.errors import HookledgerError, InvalidInputError
+from core.log_lines import LINES
 from core.metrics import METRICS
 from core.web.app import STATUS
 from tests.tidy.tree import ROOT, Source, of_product
@@ -25,8 +27,8 @@ from tests.tidy.tree import ROOT, Source, of_product
 PAGE = ROOT / "docs" / "reference.md"
 HEAD = """# Reference
 
-Every command, flag, setting, error, metric and limit, made from the code by `make reference`. How to do things is told
-elsewhere: [README](../README.md), [portal events](portal-events.md), [architecture](architecture.md).
+Every command, flag, setting, error, metric, log line and limit, made from the code by `make reference`. How to do
+things is told elsewhere: [README](../README.md), [portal events](portal-events.md), [architecture](architecture.md).
 """
 LIMITS = Path("core/limits.py")
 BOUNDS = re.compile(r"[A-Z][A-Z0-9_]*_(?:MAX|MIN|S|MS)\Z")
@@ -35,7 +37,7 @@ NOT_THE_SERVICE = ("delivery/bench/", "delivery/demo/")
 
 
 def page() -> str:
-    parts = [HEAD, *commands(), *settings(), *errors(), *metrics(), *limits()]
+    parts = [HEAD, *commands(), *settings(), *errors(), *metrics(), *log_lines(), *limits()]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -120,6 +122,15 @@ def metrics() -> Iterator[str]:
     yield "| Metric | Kind | Labels | Meaning |\n|---|---|---|---|"
     for metric in METRICS:
         yield f"| {metric.name} | {metric.kind} | {', '.join(metric.labels)} | {_sentence(metric.means)} |"
+    yield ""
+
+
+def log_lines() -> Iterator[str]:
+    yield "## Log lines\n\n[logs.md](logs.md) says how to read them. `…`: held back where there are too many.\n"
+    yield "| Line | Level | Text |\n|---|---|---|"
+    for name, line in LINES.items():
+        level = logging.getLevelName(line.level).lower() + (" …" if line.often else "")
+        yield f"| {name} | {level} | {line.text} |"
     yield ""
 
 

@@ -1,0 +1,99 @@
+"""Every line of the log by name: how loud it is, and what it says. `docs/reference.md` has them all.
+
+A name is for programs and stays; the text is for people and may be put better. What stands in braces is a fact of the
+line, and some lines carry more of them.
+"""
+
+from __future__ import annotations
+
+from logging import CRITICAL, DEBUG, ERROR, INFO, WARNING
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """`often`: it may come with each delivery, and is held back beyond LOG_OFTEN_MAX."""
+
+    level: int
+    text: str
+    often: bool = False
+
+
+LINES = {
+    # What happened, as it comes out of the ledger: core/chronicle.py
+    "event.accepted": Line(
+        DEBUG, "portal event {portal_event} {type!r} of {portal_event_id!r} makes {deliveries} deliveries"
+    ),
+    "event.rejected": Line(INFO, "an event of tenant {tenant!r} was none: {error}", often=True),
+    "delivery.created": Line(DEBUG, "delivery {delivery} to webhook {webhook} of portal event {portal_event}"),
+    "delivery.failed": Line(
+        WARNING,
+        "delivery {delivery} to webhook {webhook} has failed, attempt {attempt} was its last: {reason}",
+        often=True,
+    ),
+    "delivery.cancelled": Line(INFO, "delivery {delivery} is cancelled: webhook {webhook} is {reason}", often=True),
+    "attempt.delivered": Line(
+        DEBUG, "attempt {attempt} delivered {delivery} to webhook {webhook}: {status} after {took_ms} ms"
+    ),
+    "attempt.failed": Line(
+        INFO, "attempt {attempt} of delivery {delivery} to webhook {webhook} failed: {reason}; next {next}", often=True
+    ),
+    "attempt.late": Line(
+        INFO, "attempt {attempt} of delivery {delivery} to webhook {webhook} came too late to count", often=True
+    ),
+    "webhook.created": Line(INFO, "webhook {webhook} of tenant {tenant!r} was created"),
+    "webhook.changed": Line(INFO, "webhook {webhook}: {fields} changed"),
+    "webhook.secret_reset": Line(INFO, "webhook {webhook} has a new secret"),
+    "webhook.enabled": Line(INFO, "webhook {webhook} is enabled"),
+    "webhook.disabled": Line(WARNING, "webhook {webhook} is disabled: {reason}"),
+    "webhook.deleted": Line(INFO, "webhook {webhook} is deleted"),
+    "token.created": Line(INFO, "token {token} of role {role} was created for tenant {tenant!r}"),
+    "token.revoked": Line(INFO, "token {token} is revoked"),
+    "plugins.changed": Line(INFO, "events are read by {plugins} from here on"),
+    # In
+    "request.answered": Line(DEBUG, "{method} {route} was answered {status} after {took_ms} ms"),
+    "request.bug": Line(ERROR, "{method} {path} failed by a fault of ours"),
+    "plugin.failed": Line(ERROR, "plugin {plugin!r}: {hook} failed ({new} new, {faults} since the start): {error}"),
+    "plugin.slow": Line(
+        WARNING,
+        "plugin {plugin!r} is slow: {hook} took {took_s:.1f} s for {items}, more than HOOK_SLOW_S ({slow_s:g} s); "
+        "nothing else runs meanwhile",
+    ),
+    "plugin.hung": Line(
+        ERROR,
+        "plugin {plugin!r} hung: {hook} {error}; for {rest_s} s (HOOK_REST_S) it is not asked, and its events are "
+        "answered 503",
+    ),
+    "plugin.not_loaded": Line(ERROR, "plugin {plugin!r} cannot be loaded: {error}"),
+    "plugin.mended": Line(INFO, "plugin {plugin!r} {state}"),
+    "plugins.not_recorded": Line(ERROR, "which plugins there are cannot be recorded: {error}; trying again"),
+    # Kept
+    "ledger.commit_failed": Line(ERROR, "the ledger cannot write: {error}; nothing was kept", often=True),
+    "unit.unwritable": Line(ERROR, "a unit cannot be stored: a fault of ours", often=True),
+    "attempt.unwritable": Line(ERROR, "what became of delivery {delivery_id} cannot be stored", often=True),
+    "claims.unreadable": Line(WARNING, "{file} cannot be read: it is made anew"),
+    "claims.damaged": Line(ERROR, "{file}: {error}; it is made anew"),
+    "claims.not_written": Line(ERROR, "{file} cannot be written: {error}; nothing is lost, and it is tried again"),
+    "views.foreign": Line(WARNING, "{file} is another ledger's, or ahead of this one; it is made anew"),
+    "views.damaged": Line(WARNING, "{file} is damaged ({error}); it is made anew"),
+    "view.stands_by": Line(ERROR, "{error}; standing by"),
+    "view.bug": Line(CRITICAL, "the view {view} cannot be followed: a fault of ours"),
+    "view.waits": Line(ERROR, "the view {view}: {error}; trying again", often=True),
+    "views.late": Line(WARNING, "the views do not hold position {position} after {waited_s} s; answering without them"),
+    # Carried
+    "worker.bug": Line(CRITICAL, "a worker failed by a fault of ours; its delivery stays marked until the next start"),
+    "worker.waits": Line(WARNING, "deliveries wait, as that of webhook {webhook}: {error}", often=True),
+    "secret.unreadable": Line(ERROR, "webhook {webhook}: its secret cannot be read: {error}; trying again", often=True),
+    "webhook.unusable": Line(ERROR, "webhook {webhook} cannot be delivered to: {error}", often=True),
+    "delivery.unreadable": Line(ERROR, "a delivery cannot be read: {error}; trying again", often=True),
+    "delivery.forgotten": Line(ERROR, "delivery {delivery} cannot be sent: its body was forgotten", often=True),
+    "outbox.unreadable": Line(ERROR, "the outbox cannot be read: {error}; trying again", often=True),
+    "reaction.waits": Line(ERROR, "a reaction waits: {error}", often=True),
+    "cancelling.stuck": Line(ERROR, "webhook {webhook}: {deliveries} deliveries cannot be cancelled: {answer}"),
+    # The process
+    "serve.started": Line(INFO, "version {version} has started on {address}, with the ledger in {data}"),
+    "serve.stopping": Line(
+        INFO, "stopping: what is under way has {stop_s:g} s to be finished; a second signal ends it at once"
+    ),
+    "serve.stopped": Line(INFO, "stopped: {left}"),
+    "log.held_back": Line(INFO, "and {more} more lines {name}"),
+}
