@@ -94,6 +94,8 @@ LINES = {
     "serve.stopping": Line(
         INFO, "stopping: what is under way has {stop_s:g} s to be finished; a second signal ends it at once"
     ),
-    "serve.stopped": Line(INFO, "stopped: {left}"),
+    "serve.stopped": Line(
+        INFO, "stopped: {finished} requests under way were finished, {cut_off} cut off; {waiting} deliveries wait"
+    ),
     "log.held_back": Line(INFO, "and {more} more lines {name}"),
 }

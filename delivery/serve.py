@@ -71,7 +71,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
     finally:
         left = await _stop(service, (public, private), settings.stop_s)
         guard.close()
-    log.say("serve.stopped", left=left)
+    log.say("serve.stopped", finished=left.finished, cut_off=left.cut_off, waiting=left.waiting)
     click.echo(str(left))
 
 

@@ -1,4 +1,7 @@
-"""`GET /health/live` and `GET /health/ready`: whether the process runs, and whether it does its work, or why not."""
+"""`GET /health/live` and `GET /health/ready`: whether the process runs, and whether it does its work, or why not.
+
+What they answer is told in docs/metrics.md, for those who ask by program.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 from aiohttp import web
+
+RETRY_S = 1
+"""When to ask again, of a service that is not ready."""
 
 Readiness = Callable[[], Sequence[str]]
 """Why the service is not ready; empty when it is."""
@@ -29,4 +35,7 @@ def routes(readiness: Readiness, notes: Notes) -> list[web.RouteDef]:
 
 
 def _answer(status: int, body: object) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+    headers = {"Cache-Control": "no-store"}
+    if status != 200:
+        headers["Retry-After"] = str(RETRY_S)
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -18,6 +19,8 @@ from core.metrics import METRICS
 from core.office import Office
 from core.web.health import Readiness
 
+_BEHIND = re.compile(r"[:,;]")
+
 PROCESS = "process_"
 """Names that the library's own collector reads from the system."""
 
@@ -33,13 +36,17 @@ def routes(office: Office, readiness: Readiness) -> list[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
         reasons = readiness()
         state = [build, ("hookledger_ready", (), int(not reasons))]
-        # What stands behind the colon is of one fault, and may be of any length.
-        state += [("hookledger_not_ready", (reason.partition(":")[0],), 1) for reason in reasons]
+        state += [("hookledger_not_ready", (words,), 1) for words in dict.fromkeys(map(_in_short, reasons))]
         shown.samples = [*state, *await samples_of(office)]
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 
     return [web.get("/metrics", show)]
+
+
+def _in_short(reason: str) -> str:
+    """The words that stay: behind them comes what is known of this one fault, which may be anything."""
+    return _BEHIND.split(reason, maxsplit=1)[0]
 
 
 class _Shown(Collector):

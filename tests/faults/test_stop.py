@@ -76,7 +76,7 @@ async def test_a_stop_under_load_loses_and_doubles_nothing(place, mailbox):
                 assert (await session.get("/health/ready")).status == 200
         started = loop.time()
         serving.process.terminate()
-        assert b"stopping" in await serving.process.stderr.readline()
+        await serving.logs("serve.stopping")
         async with aiohttp.ClientSession(serving.url) as session:
             ready = await session.get("/health/ready")
             assert (ready.status, (await ready.json())["reasons"][0][:8]) == (503, "stopping")
