@@ -24,8 +24,8 @@ class Chronicle:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self.portal_event_of: Callable[[int], Received | None] = lambda _: None
-        """What a delivery that is under way is of, by the delivery's number; who carries it knows."""
+        self.under_way: Callable[[int], tuple[Received, int] | None] = lambda _: None
+        """The portal event of a delivery that is under way, by the delivery's number; who carries it knows."""
 
     def follow(self, segment: Segment, seldom: Sequence[Recorded]) -> None:
         """Say what one commit added; *seldom* is all of it but events, deliveries and successes."""
@@ -98,7 +98,7 @@ class Chronicle:
     def _attempt(self, recorded: Recorded) -> Facts:
         event: Any = recorded.event
         attempt = event.attempt
-        of = self.portal_event_of(event.number)
+        of = self.under_way(event.number)
         return {
             "delivery": event.number,
             "delivery_id": recorded.stream.hex(),
@@ -107,5 +107,5 @@ class Chronicle:
             "status": attempt.status,
             "reason": attempt.reason,
             "took_ms": attempt.took,
-            "portal_event_id": None if of is None else of.id,
+            "portal_event_id": None if of is None else of[0].id,
         }

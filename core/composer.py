@@ -102,6 +102,7 @@ class Composer:
             len(webhooks),
             Proof(len(event.raw), sha256(salt + event.raw).digest()),
             None if payload is None else Proof(len(payload), sha256(salt + payload).digest()),
+            event.traceparent,
         )
         entries = [Entry(stream, 1, received)]
         early = None

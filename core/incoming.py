@@ -27,6 +27,7 @@ from core.limits import (
     TENANT_CHARS_MAX,
 )
 from core.trigger import ROLES, PortalEvent
+from core.wire.trace import context_of
 
 READER = re.compile(rf"(?:everyone|(?:user|group):.+|role:(?:{'|'.join(ROLES)}))\Z", re.DOTALL)
 BRACKETS_MAX = 100_000
@@ -40,7 +41,7 @@ Decoded = TypeVar("Decoded")
 
 class Checked(msgspec.Struct, frozen=True, gc=False):
     """An event whose members have the right types. `time` None: the portal did not say; `raw` is what it sent,
-    `path` its place in the request."""
+    `path` its place in the request; `traceparent` its trace, if it says one that is valid."""
 
     tenant: str
     id: str
@@ -51,6 +52,7 @@ class Checked(msgspec.Struct, frozen=True, gc=False):
     readers: tuple[str, ...] | None
     raw: bytes
     path: str
+    traceparent: str | None = None
 
     def as_portal_event(self, now_ms: int) -> PortalEvent:
         """As plugins are given it."""
@@ -89,6 +91,7 @@ class _Event(msgspec.Struct):
         ]
         | None
     ) = None
+    traceparent: Any = None
 
 
 class _Id(msgspec.Struct):
@@ -219,7 +222,8 @@ def checked(raw: bytes, tenant: str, path: str) -> Checked | Rejected:
     time = None if event.time is None else round(event.time.timestamp() * 1000)
     if time is not None and not 0 <= time <= TIME_MS_MAX:
         return Rejected(event.id, f"{path}.time: expected a time between 1970 and 9999")
-    return Checked(tenant, event.id, event.type, event.data, time, event.actor, event.readers, raw, path)
+    trace = None if event.traceparent is None else context_of(event.traceparent)
+    return Checked(tenant, event.id, event.type, event.data, time, event.actor, event.readers, raw, path, trace)
 
 
 def decoded(

@@ -197,10 +197,12 @@ COMPLETION_WORDS_MAX = 200
 WEBHOOKS_AT_ONCE_MAX = 1_000
 """Webhooks, or tokens, that one command may name."""
 
-# Log
+# Log and traces
 LOG_OFTEN_MAX = 20
 """Lines of one name written within LOG_OFTEN_S, of those that may come with each delivery; then how many more."""
 LOG_OFTEN_S = 10
 """How long such lines are held back before they are counted anew."""
 LOG_FACT_CHARS_MAX = 2_000
 """Kept in the log of one fact, or of a line's text."""
+TRACES_FLUSH_S = 5.0
+"""How long a stopping service waits for the last spans to be exported."""

@@ -97,5 +97,8 @@ LINES = {
     "serve.stopped": Line(
         INFO, "stopped: {finished} requests under way were finished, {cut_off} cut off; {waiting} deliveries wait"
     ),
+    "tracing.missing": Line(
+        WARNING, "OTEL_… asks for traces, and what makes them is missing: pip install 'hookledger[otel]'"
+    ),
     "log.held_back": Line(INFO, "and {more} more lines {name}"),
 }

@@ -40,6 +40,7 @@ from core.randomness import Randomness
 from core.renewal import Renewal
 from core.tally import Tally
 from core.tokens import Tokens
+from core.tracing import Tracing
 from core.webhooks import Webhooks
 
 LEDGER_FILE = "ledger.sqlite"
@@ -131,6 +132,7 @@ class Office:
         self.directory, self._snapshot_at = self._read_directory()
         self.tally = Tally()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
+        self.tracing: Tracing | None = None
         self.chronicle = Chronicle(self.directory)
         self.writer.follow(lambda segment: self.chronicle.follow(segment, self.tally.follow(segment)))
         self.intake = Intake(

@@ -51,7 +51,7 @@ class Dispatch:
         """Outcomes that wait for their commit."""
         self.is_open = False
         """Whether rows may be handed out: not before the ledger was followed to its head, not when stopping."""
-        self._ready_rows = self._ready_bytes = 0
+        self.ready_rows = self.ready_bytes = 0
         self._is_full = False
         self._slow_alarm: Alarm | None = None
         self._settled: asyncio.Future[None] | None = None
@@ -67,14 +67,6 @@ class Dispatch:
     @property
     def young(self) -> int:
         return len(self._young)
-
-    @property
-    def ready_rows(self) -> int:
-        return self._ready_rows
-
-    @property
-    def ready_bytes(self) -> int:
-        return self._ready_bytes
 
     def lane(self, number: int) -> Lane:
         lane = self.lanes.get(number)
@@ -101,8 +93,8 @@ class Dispatch:
         """Make a row ready that has its content."""
         row.is_ready = True
         lane.ready.append(row)
-        self._ready_rows += 1
-        self._ready_bytes += row.size
+        self.ready_rows += 1
+        self.ready_bytes += row.size
         if not lane.in_turn:
             lane.in_turn = True
             self._turn.append(lane)
@@ -115,9 +107,9 @@ class Dispatch:
 
     def _no_longer_ready(self, row: Row) -> None:
         row.is_ready = False
-        self._ready_rows -= 1
-        self._ready_bytes -= row.size
-        if self._is_full and self._ready_rows < READY_ROWS_MAX // 4 and self._ready_bytes < self._ready_bytes_max // 4:
+        self.ready_rows -= 1
+        self.ready_bytes -= row.size
+        if self._is_full and self.ready_rows < READY_ROWS_MAX // 4 and self.ready_bytes < self._ready_bytes_max // 4:
             self._is_full = False
             self.on_room()
 
@@ -125,7 +117,7 @@ class Dispatch:
         """How many more rows of a lane may be made ready. The second half of the memory is for lanes that move; one
         row, that may go out at once, there is always room for."""
         share = 2 if lane.window.size == 1 else 1
-        if self._ready_rows >= READY_ROWS_MAX // share or self._ready_bytes >= self._ready_bytes_max // share:
+        if self.ready_rows >= READY_ROWS_MAX // share or self.ready_bytes >= self._ready_bytes_max // share:
             self._is_full = True
             return 1 if not lane.ready and lane.window.has_room else 0
         return max(READY_PER_WINDOW * lane.window.size - len(lane.ready), 0)

@@ -219,10 +219,10 @@ class Outbox:
         else:
             self._dispatch.on_disabled(lane)
 
-    def portal_event_of(self, number: int) -> Received | None:
-        """What a delivery in memory is of."""
+    def under_way(self, number: int) -> tuple[Received, int] | None:
+        """The portal event of a delivery that is under way, and when this attempt was due."""
         row = self.rows.get(number)
-        return None if row is None or row.content is None else row.content.received
+        return None if row is None or row.content is None else (row.content.received, row.due)
 
     # What is in memory, and not, or not as it is, on disk.
 

@@ -37,6 +37,7 @@ def attempt_of(
     last_failure: int | None,
     body_hash: bytes,
     salt: bytes,
+    traced: bool = False,
 ) -> Attempt:
     """What is kept of one request; *salt* makes the proof of the answer's body unguessable."""
     status: int | None = None
@@ -68,6 +69,7 @@ def attempt_of(
         headers,
         answer,
         truncated,
+        traced,
     )
 
 

@@ -44,6 +44,7 @@ class Row:
         "is_waiting",
         "last_success",
         "number",
+        "traced",
         "version",
         "webhook",
     )
@@ -72,7 +73,7 @@ class Row:
         self.last_success: int | None = None
         self.content: Content | None = None
         self.is_ready = self.is_marked = self.is_answered = self.is_waiting = False
-        self.is_old = self.is_suspect = False
+        self.is_old = self.is_suspect = self.traced = False
         self.handed_out_at = 0
 
     @property

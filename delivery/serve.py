@@ -7,18 +7,21 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from core.clock import SystemClock
 from core.epilog import epilog
 from core.hook_guard import HookGuard
 from core.log import Log, LogHandler, set_up
 from core.operations.table import operations
 from core.options import as_typed, file_read, settings_options
 from core.settings import Settings
+from core.tracing import Tracing
 from core.web import app, operator
 from delivery.connections import Connections
 from delivery.loop import run
@@ -27,6 +30,9 @@ from delivery.resolver import DnsResolver
 from delivery.service import Left, Service
 
 log = Log("serve")
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""Variables of OpenTelemetry that ask for spans, as OTEL_TRACES_EXPORTER does."""
 
 
 @click.command(
@@ -46,7 +52,7 @@ def serve(context: click.Context, settings: Settings) -> None:
 async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> None:
     stop = asyncio.Event()
     _listen_to_signals(stop)
-    service = service_of(settings)
+    service = service_of(settings, _tracing(os.environ))
     service.office.plugins.asker.guard = guard = HookGuard()
     service.office.renewal.on_complete = lambda: _say_ready(service)
     service.office.gauges.append(lines.samples)
@@ -82,7 +88,21 @@ def _say_ready(service: Service) -> None:
         click.echo(line)
 
 
-def service_of(settings: Settings) -> Service:
+def _tracing(environment: Mapping[str, str]) -> Tracing | None:
+    """Spans, where the environment asks for them in OpenTelemetry's words, and the extra is installed."""
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
+    is_asked = exporter not in ("", "none") or any(environment.get(name) for name in ENDPOINTS)
+    if not is_asked or exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        log.say("tracing.missing")
+        return None
+    from delivery.spans import Spans, provider  # noqa: PLC0415 -- what it imports is an extra
+
+    return Spans(provider(environment), SystemClock().now_ms)
+
+
+def service_of(settings: Settings, tracing: Tracing | None = None) -> Service:
     return Service(
         settings.data,
         environment=os.environ,
@@ -90,6 +110,7 @@ def service_of(settings: Settings) -> Service:
         resolver=DnsResolver(),
         young_requests_max=settings.young_requests_max,
         ready_bytes_max=settings.ready_bytes_max,
+        tracing=tracing,
     )
 
 

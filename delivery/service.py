@@ -21,6 +21,7 @@ from core.ledger.follow import Follower
 from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, STOP_S, YOUNG_REQUESTS_MAX
 from core.office import Office
 from core.plugins import Plugins
+from core.tracing import Tracing
 from delivery import outbox_table
 from delivery.addresses import AddressGuard, Network
 from delivery.broker import InProcessBroker
@@ -90,6 +91,7 @@ class Service:
         commit_units_max: int = COMMIT_UNITS_MAX,
         young_requests_max: int = YOUNG_REQUESTS_MAX,
         ready_bytes_max: int = READY_BYTES_MAX,
+        tracing: Tracing | None = None,
     ) -> None:
         self.shares = given = shares(files_max or open_files_max(), young_requests_max)
         self.guard = AddressGuard(allow)
@@ -115,8 +117,8 @@ class Service:
             ready_bytes_max=ready_bytes_max,
         )
         self.outbox = Outbox(office.directory, self.dispatch)
+        self._let_watch(tracing)
         self.follower: Follower = office.follow(self.outbox)
-        office.chronicle.portal_event_of = self.outbox.portal_event_of
         self.refill = Refill(office, self.outbox, self.dispatch)
         self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver, idle_max=given.idle_lines)
         if jitter is None:
@@ -127,6 +129,14 @@ class Service:
         office.gauges.append(Gauges(self.dispatch, self.reactions, self.sender, office.clock.now_ms).samples)
         self.is_ready = self.is_stopping = False
         self._under_way = 0
+
+    def _let_watch(self, tracing: Tracing | None) -> None:
+        """Whoever tells of attempts hears of them before the outbox does, which forgets what has ended."""
+        self.office.chronicle.under_way = self.outbox.under_way
+        self.office.tracing = tracing
+        if tracing is not None:
+            tracing.watch(self.office.directory, self.outbox.under_way)
+            self.office.writer.follow(tracing.follow)
 
     async def start(self) -> None:
         """Follow the ledger to its head, then hand out what is due."""
@@ -186,6 +196,8 @@ class Service:
         await self.office.writer.settle()
         # What the ledger does not take just now has come to no end that the next start knows of.
         cut_off += self.dispatch.unrecorded
+        if self.office.tracing is not None:
+            await asyncio.get_running_loop().run_in_executor(self.office.reading, self.office.tracing.close)
         waiting = await self._waiting()
         await self.office.close()
         return Left(max(self._under_way - cut_off, 0), cut_off, waiting)

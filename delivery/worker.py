@@ -17,6 +17,7 @@ from core.office import Office
 from core.wire.body import WIRE, body_hash, render, retry_block, target_block, webhook_block
 from core.wire.headers import head_lines
 from core.wire.signature import Signer
+from core.wire.trace import context_of_attempt
 from delivery.broker import Broker
 from delivery.dispatch import Dispatch
 from delivery.outcome import attempt_of, event_of, is_good
@@ -78,7 +79,7 @@ class Workers:
         self._directory, self._writer, self._reader = office.directory, office.writer, office.reader
         self._master_key, self._executor = office.master_key, office.reading
         self._clock, self._alarms, self._random = office.clock, office.alarms, office.random
-        self._jitter, self._schedule_s = jitter, schedule_s
+        self._jitter, self._schedule_s, self._tracing = jitter, schedule_s, office.tracing
         self._prepared: dict[int, Prepared] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = 0
@@ -155,7 +156,11 @@ class Workers:
             retry = retry_block(row.attempt, started, row.failed_at, row.failure, last_success)
         target = prepared.target_block(content.received)
         body = render(row.number, content.head, content.payload, prepared.block, target, retry)
-        lines = head_lines(row.delivery, row.number, content.created_on, started, body, prepared.signer)
+        trace = content.received.traceparent
+        if trace is not None:
+            row.traced = self._tracing is not None and self._tracing.takes_part(trace)
+            trace = context_of_attempt(trace, row.delivery, row.attempt, traced=row.traced)
+        lines = head_lines(row.delivery, row.number, content.created_on, started, body, prepared.signer, trace)
         try:
             outcome = await self._sender.post(prepared.target, lines, body)
         except OverloadedError as error:
@@ -195,6 +200,7 @@ class Workers:
             last_failure=row.failed_at,
             body_hash=body_hash(body),
             salt=salt,
+            traced=row.traced,
         )
         event = event_of(
             outcome,

@@ -47,7 +47,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `last_failure` are the values its body took from elsewhere (milliseconds; only retries carry them).
     `wire` is the number of the wire format. `body_hash` is SHA-256 of the request's body. `status` None: no answer.
     `reason` says in words why it failed; empty for a 2xx. `headers` are the answer's, redacted. `answer` is the
-    proof of the answer's body; None: it had none. `truncated`: there was more of it, or it broke off.
+    proof of the answer's body; None: it had none. `truncated`: there was more of it, or it broke off. `traced`: the
+    trace that the receiver was told of goes on from a span of this attempt, not from the event's own context.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     headers: tuple[tuple[str, str], ...]
     answer: Proof | None
     truncated: bool
+    traced: bool = False
 
 
 class Outcome(Event):

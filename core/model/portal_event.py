@@ -21,6 +21,7 @@ class Received(Event):
     `readers`: the event's, else the plugin's; None: no answer. `source`: `("http", token id)`,
     `("operator",)` or `("kafka", topic, partition, offset)`. `fault`: what the plugin raised, if it did.
     `deliveries`: how many were created with it. `data` is the event as sent, `payload` what receivers get of it.
+    `traceparent`: the trace it belongs to, as attempts go on from it (core/wire/trace.py).
     """
 
     id: str
@@ -39,3 +40,4 @@ class Received(Event):
     deliveries: int
     data: Proof
     payload: Proof | None
+    traceparent: str | None = None

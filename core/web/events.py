@@ -10,11 +10,12 @@ from aiohttp import web
 
 from core.directory import Token
 from core.errors import InvalidInputError, NotAllowedError, OverloadedError, UnauthorizedError
-from core.incoming import Rejected
+from core.incoming import Checked, Rejected
 from core.intake import Result
 from core.limits import READ_S, REQUEST_BYTES_MAX
 from core.office import Office
-from core.web.content import reader_of
+from core.web.content import Read, reader_of
+from core.web.traced import traced
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -42,10 +43,15 @@ def routes(office: Office, bytes_max: int) -> list[web.RouteDef]:
         read = reader_of(request)
         if (request.content_length or 0) > REQUEST_BYTES_MAX:
             raise _too_large()
+        return await traced(office, request, lambda context: take(request, token, read, context))
+
+    async def take(request: web.Request, token: Token, read: Read, context: str | None) -> web.Response:
         body = bytearray()
         try:
             await _read(request, body, room)
             events = read(bytes(body), token.tenant)
+            if context is not None:
+                events = [_in_trace(event, context) for event in events]
             results = await office.intake.accept(token.tenant, events, ("http", token.id.hex()))
         finally:
             room.bytes -= len(body)
@@ -54,6 +60,13 @@ def routes(office: Office, bytes_max: int) -> list[web.RouteDef]:
         return answer(results)
 
     return [web.post("/api/ledger/events", post)]
+
+
+def _in_trace(event: Checked | Rejected, context: str) -> Checked | Rejected:
+    """The event in the request's trace, if it names none of its own."""
+    if isinstance(event, Rejected) or event.traceparent is not None:
+        return event
+    return msgspec.structs.replace(event, traceparent=context)
 
 
 async def _read(request: web.Request, body: bytearray, room: _Room) -> None:

@@ -11,6 +11,7 @@ from core.model.webhook import Webhook
 from core.wire.body import WIRE, created_on, event_head, render, retry_block, target_block, webhook_block
 from core.wire.headers import headers
 from core.wire.signature import Signer
+from core.wire.trace import context_of_attempt
 
 
 def render_again(
@@ -40,7 +41,8 @@ def headers_again(
     delivery: bytes, position: int, received: Received, attempt: Attempt, body: bytes, secret: str
 ) -> list[tuple[str, str]]:
     """The headers of *attempt*, signed with the secret it names; *delivery* is the delivery's stream."""
-    return headers(delivery, position, created_on(received), attempt.started, body, Signer(secret))
+    trace = context_of_attempt(received.traceparent, delivery, attempt.number, traced=attempt.traced)
+    return headers(delivery, position, created_on(received), attempt.started, body, Signer(secret), trace)
 
 
 def _last_failure(attempts: Sequence[Attempt], attempt: Attempt) -> str | None:

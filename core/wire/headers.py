@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from core.wire.signature import Signer
+from core.wire.trace import HEADER
 
 
 def headers(
-    delivery: bytes, position: int, created_on: str, started_ms: int, body: bytes, signer: Signer
+    delivery: bytes,
+    position: int,
+    created_on: str,
+    started_ms: int,
+    body: bytes,
+    signer: Signer,
+    traceparent: str | None = None,
 ) -> list[tuple[str, str]]:
     """The headers in the order they are sent.
 
     *delivery* is the delivery's stream, *position* that of its Created, *created_on* `event.createOn` of the body,
-    *started_ms* the attempt's time.
+    *started_ms* the attempt's time, *traceparent* the trace that the receiver is told of.
     """
     webhook_id = delivery.hex()
     timestamp_s = started_ms // 1000
-    return [
+    lines = [
         ("Accept", "*/*"),
         ("x-docspace-event-id", str(position)),
         ("x-docspace-event-timestamp", created_on),
@@ -25,12 +32,22 @@ def headers(
         ("webhook-signature", signer.standard(webhook_id, timestamp_s, body)),
         ("Content-Type", "application/json; charset=utf-8"),
     ]
+    return lines if traceparent is None else [*lines, (HEADER, traceparent)]
 
 
-def head_lines(delivery: bytes, position: int, created_on: str, started_ms: int, body: bytes, signer: Signer) -> bytes:
+def head_lines(
+    delivery: bytes,
+    position: int,
+    created_on: str,
+    started_ms: int,
+    body: bytes,
+    signer: Signer,
+    traceparent: str | None = None,
+) -> bytes:
     """The same headers as they stand in the request: every line of them ends in CR LF."""
     webhook_id = delivery.hex()
     timestamp_s = started_ms // 1000
+    trace = "" if traceparent is None else f"{HEADER}: {traceparent}\r\n"
     return (
         "Accept: */*\r\n"
         f"x-docspace-event-id: {position}\r\n"
@@ -39,5 +56,5 @@ def head_lines(delivery: bytes, position: int, created_on: str, started_ms: int,
         f"webhook-id: {webhook_id}\r\n"
         f"webhook-timestamp: {timestamp_s}\r\n"
         f"webhook-signature: {signer.standard(webhook_id, timestamp_s, body)}\r\n"
-        "Content-Type: application/json; charset=utf-8\r\n"
+        f"Content-Type: application/json; charset=utf-8\r\n{trace}"
     ).encode("ascii")

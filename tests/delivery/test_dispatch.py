@@ -268,8 +268,8 @@ class Life(RuleBasedStateMachine):
             assert lane.window.under_way == len(self.desk.of(lane.number))
             assert lane.standing == self.standing[lane.number]
         ready = [row for lane in dispatch.lanes.values() for row in lane.ready]
-        assert dispatch._ready_rows == len(ready)
-        assert dispatch._ready_bytes == len(ready) * len(CONTENT.payload)
+        assert dispatch.ready_rows == len(ready)
+        assert dispatch.ready_bytes == len(ready) * len(CONTENT.payload)
         assert all(lane.standing != QUICK for parked in dispatch._parked.values() for lane in parked)
 
     @invariant()

@@ -28,6 +28,8 @@ from delivery.service import Service
 from tests.delivery.outbox.stage import ScriptedSender, Stage
 from tests.invented import InventedClock
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 
 class RealSender(ScriptedSender):
     """The real sender, seen by the stage."""
@@ -89,6 +91,8 @@ async def test_every_attempt_is_rendered_again(tmp_path: Path, receiver: tuple[R
     await create(tenant="1", name="one", url=f"{base}one", ssl=False, by=None, target="991")
     for number, registered in enumerate(triggers.values()):
         sample = {**registered.trigger.samples[0], "id": f"sample {number}", "tenant": "1"}
+        if number % 2:
+            sample["traceparent"] = TRACE
         await stage.service.office.intake.accept("1", events_of(json.dumps(sample).encode(), "1"), ("http", "test"))
     await stage.wait(60)
     await stage.service.stop()
@@ -99,6 +103,8 @@ async def test_every_attempt_is_rendered_again(tmp_path: Path, receiver: tuple[R
     headers = _headers(tmp_path / "data")
     for key, (_, got) in kept.got.items():
         assert headers[key].items() <= got.items()
+        assert ("traceparent" in headers[key]) == ("traceparent" in got)
+    assert {got.get("traceparent") for _, got in kept.got.values()} == {TRACE, None}
 
 
 def _attempts(data: Path):

@@ -94,7 +94,9 @@ def test_what_is_imported_is_required():
     }
     came_with = importlib.metadata.packages_distributions()
     needed = {name: {dist.lower() for dist in came_with.get(name, [name])} for name in imported - ours}
+    extras = setup_cfg()["options.extras_require"]
     declared = required(setup_cfg()["options"]["install_requires"])
+    declared |= {name for extra, names in extras.items() if extra != "dev" for name in required(names)}
     assert {name for name, dists in needed.items() if not dists & declared} == set()
 
 

@@ -33,10 +33,12 @@ def test_the_headers_in_their_order():
     st.integers(0, 2**42),
     st.binary(max_size=100),
     st.text(min_size=8, max_size=75),
+    st.sampled_from([None, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]),
 )
-def test_lines_are_the_same_headers(delivery, position, started_ms, body, secret):
+def test_lines_are_the_same_headers(delivery, position, started_ms, body, secret, trace):
     """What the fast sender writes is, header for header, what any other client is given."""
     signer = Signer(secret)
-    pairs = headers(delivery, position, "2026-11-23T10:00:00Z", started_ms, body, signer)
-    lines = head_lines(delivery, position, "2026-11-23T10:00:00Z", started_ms, body, signer)
+    pairs = headers(delivery, position, "2026-11-23T10:00:00Z", started_ms, body, signer, trace)
+    lines = head_lines(delivery, position, "2026-11-23T10:00:00Z", started_ms, body, signer, trace)
+    assert dict(pairs).get("traceparent") == trace
     assert lines == b"".join(f"{name}: {value}\r\n".encode("ascii") for name, value in pairs)

@@ -64,12 +64,12 @@ async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned):
     turned.clock.turn_to(turned.clock.now_ms() + 1_000)
     turned.reply = lambda request: None
     await turned.begin()
-    turned.service.dispatch._ready_bytes_max = bytes_max
+    turned.service.dispatch.ready_bytes_max = bytes_max
     turned.clock.turn_to(turned.clock.now_ms() + 300)
     most = 0
     while turned.service.dispatch.young < 128:
         await turned.once()
-        most = max(most, turned.service.dispatch._ready_bytes)
+        most = max(most, turned.service.dispatch.ready_bytes)
     assert bytes_max <= most <= bytes_max + (READING_ROWS_MAX + ROWS_MAX + many) * len(payload)
 
 

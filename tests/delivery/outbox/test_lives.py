@@ -107,7 +107,7 @@ def check_memory(world: World) -> None:
     assert (outbox.rows, outbox._inserts, outbox._moved, outbox._deleted) == ({}, {}, {}, {})
     assert (outbox._writing, outbox._passed, outbox.reactions) == (None, None, {})
     assert (dispatch._young, dispatch.old, dispatch.unrecorded, dispatch._suspects) == ({}, 0, 0, 0)
-    assert (dispatch._ready_rows, dispatch._ready_bytes, any(dispatch._parked.values())) == (0, 0, False)
+    assert (dispatch.ready_rows, dispatch.ready_bytes, any(dispatch._parked.values())) == (0, 0, False)
     assert (refill._hungry, refill._starved, refill._task, refill._wakes) == ({}, {}, None, [])
     for lane in dispatch.lanes.values():
         assert (lane.marked, lane.waiting, len(lane.ready), lane.window.under_way) == (0, {}, 0, 0)
