@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 from collections.abc import Mapping
@@ -17,13 +16,14 @@ from aiohttp import web
 from core import command_key
 from core.errors import HookledgerError, InvalidInputError, NotFoundError
 from core.limits import REQUEST_BYTES_MAX
+from core.log import Log
 from core.office import Office
 from core.operations.operation import AnyOperation, Later, answer
 from core.operator_socket import ERROR_HEADER, ORDERED_HEADER, SOCKET_FILE, socket_address
 from core.web.app import FAULT, Handler, problem, problems
 from core.web.counted import counted
 
-log = logging.getLogger("hookledger.web")
+log = Log("web")
 
 
 def build(office: Office, operations: Mapping[str, AnyOperation[Any, Any]]) -> web.Application:
@@ -60,7 +60,7 @@ async def _later(request: web.Request, answering: asyncio.Future[Any]) -> web.St
     elif isinstance(error, HookledgerError):
         later = Later(None, type(error).__name__, str(error), getattr(error, "limit", None))
     else:
-        log.error("%s failed", request.path, exc_info=error)
+        log.say("request.bug", error, method=request.method, path=request.path)
         later = Later(None, HookledgerError.__name__, FAULT)
     with suppress(ConnectionError):
         await response.write(msgspec.json.encode(later))
