@@ -2,8 +2,8 @@
 
 Young requests count against the first limit. One that grows old shrinks its webhook's window at once and moves to the
 second, so hanging receivers cannot fill the first. The requests of a webhook that hangs, or of which nothing is known
-yet, count in the second limit from the start; those that hang leave a quarter of it to those that are new. Who was
-known to be quick, and hangs, can pass the second limit; both limits together nobody passes.
+yet, count in the second limit from the start (`delivery/places.py`). Who was known to be quick, and hangs, can pass the
+second limit; both limits together nobody passes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from core.clock import Clock
 from core.directory import Directory
 from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX, YOUNG_REQUESTS_MAX
 from delivery.broker import Broker
-from delivery.rows import HANGING, NEW, QUICK, Lane, Row
+from delivery.places import Places
+from delivery.rows import Lane, Row
 
 READY_PER_WINDOW = 16
 """Due rows of one webhook kept in memory, for each request of its window: so a webhook that hangs keeps few."""
@@ -41,12 +42,11 @@ class Dispatch:
         self._broker = broker
         self._clock = clock
         self._alarms = alarms
-        self._young_max, self._old_max, self._ready_bytes_max = young_max, old_max, ready_bytes_max
+        self._young_max, self._ready_bytes_max = young_max, ready_bytes_max
         self.lanes: dict[int, Lane] = {}
         self._turn: deque[Lane] = deque()
-        self._parked: dict[int, deque[Lane]] = {NEW: deque(), HANGING: deque()}
         self._young: dict[int, Row] = {}
-        self.old = self._suspects = 0
+        self._places = Places(old_max)
         self.unrecorded = 0
         """Outcomes that wait for their commit."""
         self.is_open = False
@@ -67,6 +67,10 @@ class Dispatch:
     @property
     def young(self) -> int:
         return len(self._young)
+
+    @property
+    def old(self) -> int:
+        return self._places.old
 
     def lane(self, number: int) -> Lane:
         lane = self.lanes.get(number)
@@ -137,19 +141,25 @@ class Dispatch:
 
     def hand_out(self) -> None:
         """Give the broker as much as the limits and windows allow."""
-        turn, young = self._turn, self._young
+        turn, young, places = self._turn, self._young, self._places
         now = 0
-        young_max = min(self._young_max, self._young_max + self._old_max - self.old)
-        while (turn or self._unpark()) and len(young) < young_max and self.unrecorded < UNRECORDED_MAX and self.is_open:
+        young_max = self._young_max
+        if places.old > places.places_max:
+            young_max -= places.old - places.places_max
+        while (
+            (turn or (places.n_waiting and places.let_in(turn)))
+            and len(young) < young_max
+            and self.unrecorded < UNRECORDED_MAX
+            and self.is_open
+        ):
             lane = turn.popleft()
             window = lane.window
             lane.in_turn = False
             if not lane.ready or window.under_way >= window.size:
                 continue
             now = now or self._clock.now_ms()
-            if lane.standing and not self._room(lane.standing):
-                self._parked[lane.standing].append(lane)
-                lane.in_turn = True
+            if lane.standing and not places.room(lane.standing):
+                places.wait(lane)
                 continue
             if lane.held_until > now or not self.is_enabled(lane):
                 self._set_aside(lane)
@@ -162,8 +172,7 @@ class Dispatch:
             window.under_way += 1
             young[row.number] = row
             if lane.standing:
-                row.is_suspect = True
-                self._suspects += 1
+                places.suspect(row)
             if lane.ready:
                 lane.in_turn = True
                 turn.append(lane)
@@ -172,25 +181,6 @@ class Dispatch:
             self._broker.put(row)
         if self._slow_alarm is None and young:
             self._watch()
-
-    def _room(self, standing: int) -> int:
-        """How many more requests those of this standing may have under way, but for QUICK."""
-        kept = self._old_max // 4 if standing == HANGING else 0
-        return max(self._old_max - kept - self.old - self._suspects, 0)
-
-    def _unpark(self) -> bool:
-        """Let as many lanes have their turn again as there is room for; whether there is one."""
-        for standing, parked in self._parked.items():
-            for _ in range(min(self._room(standing), len(parked)) if parked else 0):
-                self._turn.append(parked.popleft())
-        return bool(self._turn)
-
-    def _acquit(self, lane: Lane) -> None:
-        lane.standing = QUICK
-        for parked in self._parked.values():
-            if lane in parked:
-                parked.remove(lane)
-                self._turn.append(lane)
 
     def _set_aside(self, lane: Lane) -> None:
         """The lane is held back, or its webhook is disabled: its rows wait on disk."""
@@ -211,7 +201,7 @@ class Dispatch:
             row.is_answered = True
             self.unrecorded += 1
         if lane.standing and not row.is_old:
-            self._acquit(lane)
+            self._places.acquit(lane, self._turn)
         if is_good and not row.is_old:
             lane.window.grow()
         elif not is_good:
@@ -235,7 +225,7 @@ class Dispatch:
 
     async def settled(self) -> None:
         """Wait until no request is under way."""
-        while self._young or self.old:
+        while self._young or self._places.old:
             if self._settled is None:
                 self._settled = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._settled)
@@ -251,16 +241,13 @@ class Dispatch:
 
     def _count_out(self, row: Row, lane: Lane) -> None:
         lane.window.under_way -= 1
-        if row.is_old:
-            row.is_old = False
-            self.old -= 1
-        else:
+        if not row.is_old:
             self._young.pop(row.number, None)
-        if row.is_suspect:
-            row.is_suspect = False
-            self._suspects -= 1
-        self._unpark()
-        if self._settled is not None and not self._young and not self.old:
+        if row.is_old or row.is_suspect:
+            self._places.leave(row)
+        if self._places.n_waiting:
+            self._places.let_in(self._turn)
+        if self._settled is not None and not self._young and not self._places.old:
             self._settled.set_result(None)
             self._settled = None
         if lane.ready and not lane.in_turn:
@@ -281,13 +268,8 @@ class Dispatch:
             if row.handed_out_at > limit:
                 break
             del self._young[row.number]
-            row.is_old = True
-            self.old += 1
-            if row.is_suspect:
-                row.is_suspect = False
-                self._suspects -= 1
             lane = self.lanes[row.webhook]
-            lane.standing = HANGING
+            self._places.grow_old(row, lane)
             self._shrink(lane)
         self.hand_out()
         if self._slow_alarm is None and self._young:

@@ -263,14 +263,15 @@ class Life(RuleBasedStateMachine):
         assert dispatch.old == sum(map(self.is_old, under_way))
         assert dispatch.young == len(under_way) - dispatch.old
         assert dispatch.unrecorded == len(self.desk.answered)
-        assert dispatch._suspects == sum(row.is_suspect for row in under_way)
+        assert dispatch._places.suspects == sum(row.is_suspect for row in under_way)
         for lane in dispatch.lanes.values():
             assert lane.window.under_way == len(self.desk.of(lane.number))
             assert lane.standing == self.standing[lane.number]
         ready = [row for lane in dispatch.lanes.values() for row in lane.ready]
         assert dispatch.ready_rows == len(ready)
         assert dispatch.ready_bytes == len(ready) * len(CONTENT.payload)
-        assert all(lane.standing != QUICK for parked in dispatch._parked.values() for lane in parked)
+        assert dispatch._places.n_waiting == sum(map(len, dispatch._places._waiting.values()))
+        assert all(lane.standing != QUICK for waiting in dispatch._places._waiting.values() for lane in waiting)
 
     @invariant()
     def nobody_waits_without_a_reason(self) -> None:
@@ -284,7 +285,7 @@ class Life(RuleBasedStateMachine):
         for lane in dispatch.lanes.values():
             if lane.ready and lane.window.has_room and lane.held_until <= now and dispatch.is_enabled(lane):
                 assert lane.standing != QUICK
-                assert dispatch.old + dispatch._suspects >= self.limit(lane.number)
+                assert dispatch.old + dispatch._places.suspects >= self.limit(lane.number)
 
     def teardown(self) -> None:
         if hasattr(self, "patch"):

@@ -43,7 +43,7 @@ class Plan:
 
     def shrink(self, service: Service) -> None:
         """Limits that a small world meets as well."""
-        service.dispatch._young_max, service.dispatch._old_max = self._young_max, self._old_max
+        service.dispatch._young_max, service.dispatch._places.places_max = self._young_max, self._old_max
 
     @property
     def young_max(self) -> int:

@@ -64,7 +64,7 @@ async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned):
     turned.clock.turn_to(turned.clock.now_ms() + 1_000)
     turned.reply = lambda request: None
     await turned.begin()
-    turned.service.dispatch.ready_bytes_max = bytes_max
+    turned.service.dispatch._ready_bytes_max = bytes_max
     turned.clock.turn_to(turned.clock.now_ms() + 300)
     most = 0
     while turned.service.dispatch.young < 128:
@@ -149,7 +149,7 @@ async def test_who_answered_before_a_restart_is_not_taken_for_new_after_it(turne
     await turned.still()
     await turned.stop()
     await turned.begin()
-    turned.service.dispatch._old_max = 1
+    turned.service.dispatch._places.places_max = 1
     await turned.webhook("new", "file.deleted")
     await turned.event("hangs", type="file.created")
     await turned.wait(2)

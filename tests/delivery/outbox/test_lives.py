@@ -106,8 +106,8 @@ def check_memory(world: World) -> None:
     outbox, dispatch, refill = world.service.outbox, world.service.dispatch, world.service.refill
     assert (outbox.rows, outbox._inserts, outbox._moved, outbox._deleted) == ({}, {}, {}, {})
     assert (outbox._writing, outbox._passed, outbox.reactions) == (None, None, {})
-    assert (dispatch._young, dispatch.old, dispatch.unrecorded, dispatch._suspects) == ({}, 0, 0, 0)
-    assert (dispatch.ready_rows, dispatch.ready_bytes, any(dispatch._parked.values())) == (0, 0, False)
+    assert (dispatch._young, dispatch.old, dispatch.unrecorded, dispatch._places.suspects) == ({}, 0, 0, 0)
+    assert (dispatch.ready_rows, dispatch.ready_bytes, dispatch._places.n_waiting) == (0, 0, 0)
     assert (refill._hungry, refill._starved, refill._task, refill._wakes) == ({}, {}, None, [])
     for lane in dispatch.lanes.values():
         assert (lane.marked, lane.waiting, len(lane.ready), lane.window.under_way) == (0, {}, 0, 0)

@@ -71,8 +71,8 @@ class World(Turned):
         self.schedule_s = self.random.choice([(1, 5, 60), (0, 0, 3), (2, 2, 2, 300), (5, 60, 300, 1800)])
         super().revive()
         self.service.dispatch._young_max = self.random.choice([1, 2, 5, 128])
-        self.service.dispatch._old_max = self.random.choice([1, 2, 500])
-        self.service.dispatch.ready_bytes_max = self.random.choice([400, 4_000, 2**20])
+        self.service.dispatch._places.places_max = self.random.choice([1, 2, 500])
+        self.service.dispatch._ready_bytes_max = self.random.choice([400, 4_000, 2**20])
         # What an answer asked for that was not recorded went with the process.
         self.holds.clear()
         for number, (_, _, held_until) in PlainFold(self.recorded()).lanes.items():
