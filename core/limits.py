@@ -184,6 +184,8 @@ STARTING_S = 10
 """How long a command waits for a process that holds the data directory and does not answer yet."""
 LIST_MAX = 1_000
 """Deliveries in one list."""
+TOP_WEBHOOKS_MAX = 100
+"""Webhooks of each kind that `hookledger top` may ask for."""
 OPERATION_S = 60
 """How long a command waits for its answer."""
 ASK_TRIES_MAX = 5

@@ -27,6 +27,7 @@ METRICS = (
     Metric("hookledger_events_rejected_total", "counter", "Portal events that were none.", ("way", "reason")),
     Metric("hookledger_events_unmatched_total", "counter", "Portal events recorded that no webhook is told of."),
     Metric("hookledger_events_unknown_total", "counter", "Portal events recorded whose type no plugin knows."),
+    Metric("hookledger_intake_bytes", "gauge", "Bytes of requests that have come, and wait for the rest or a commit."),
     Metric("hookledger_events_waiting", "gauge", "Portal events that wait for their commit."),
     Metric("hookledger_plugin_faults_total", "counter", "Answers that a plugin failed to give.", ("plugin",)),
     Metric(
@@ -66,10 +67,13 @@ METRICS = (
     Metric("hookledger_connections", "gauge", "Connections to receivers.", ("state",)),
     Metric("hookledger_connections_opened_total", "counter", "Connections made to receivers."),
     Metric("hookledger_lookups_total", "counter", "Names of receivers looked up.", ("outcome",)),
+    Metric("hookledger_lookups_under_way", "gauge", "Names being looked up."),
     Metric("hookledger_lookup_seconds", "histogram", "How long looking a name up took."),
     # The process
     Metric("hookledger_http_requests_total", "counter", "Requests answered.", ("route", "method", "status")),
     Metric("hookledger_http_request_seconds", "histogram", "How long answering took.", ("route",)),
+    Metric("hookledger_http_connections", "gauge", "Connections to the public port."),
+    Metric("hookledger_http_connections_closed_total", "counter", "Connections closed for want of room.", ("why",)),
     Metric("hookledger_log_lines_total", "counter", "Lines of the log, those held back among them.", ("level",)),
     Metric("hookledger_alarm_late_seconds", "histogram", "How late an alarm rang: the event loop was busy."),
     Metric("process_cpu_seconds_total", "counter", "Processor time, of user and system."),

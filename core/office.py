@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from core.alarms import Alarms, LoopAlarms
+from core.carried import Lookout
 from core.check_url import CheckUrl
 from core.chronicle import Chronicle
 from core.clock import Clock, SystemClock
@@ -133,6 +134,7 @@ class Office:
         self.tally = Tally()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
         self.tracing: Tracing | None = None
+        self.lookout: Lookout | None = None
         self.chronicle = Chronicle(self.directory)
         self.writer.follow(lambda segment: self.chronicle.follow(segment, self.tally.follow(segment)))
         self.intake = Intake(

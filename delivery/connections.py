@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from core.errors import InvalidInputError, OverloadedError
+from core.gauges import Sample
 from core.limits import CONNECTION_IDLE_S, CONNECTIONS_MAX
 from core.web.app import problem
 
@@ -39,6 +40,14 @@ class Connections:
     @property
     def open(self) -> int:
         return len(self._all)
+
+    async def samples(self) -> list[Sample]:
+        """For `/metrics`."""
+        return [
+            ("hookledger_http_connections", (), self.open),
+            ("hookledger_http_connections_closed_total", ("made_room",), self.made_room),
+            ("hookledger_http_connections_closed_total", ("turned_away",), self.turned_away),
+        ]
 
     def enter(self, connection: Connection) -> bool:
         """Whether there is room for one more."""

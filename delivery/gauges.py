@@ -39,6 +39,7 @@ class Gauges:
             yield "hookledger_connections_opened_total", (), sender.opened
             for outcome, count in sender.lookups.ended.items():
                 yield "hookledger_lookups_total", (outcome,), count
+            yield "hookledger_lookups_under_way", (), sender.looking_up
             yield "hookledger_lookup_seconds", (), sender.lookups.took_ms
 
     async def _of_lanes(self) -> Iterable[Sample]:

@@ -91,6 +91,11 @@ class LeanSender:
         """What became of looking names up."""
         return self._connector.lookups
 
+    @property
+    def looking_up(self) -> int:
+        """Names that are being looked up."""
+        return self._connector.looking_up
+
     async def close(self) -> None:
         """Close every connection. A post that is still under way is cancelled."""
         self._resting.stop()
@@ -178,6 +183,10 @@ class _LineConnector(TCPConnector):
         self._names = Names(vetting)
         super().__init__(limit=0, resolver=self._names, use_dns_cache=False, socket_factory=guard.open_socket)
         self._factory = cast("partial[ResponseHandler]", new_line)
+
+    @property
+    def looking_up(self) -> int:
+        return self._names.under_way
 
     async def close(self, *, abort_ssl: bool = True) -> None:
         await super().close(abort_ssl=abort_ssl)

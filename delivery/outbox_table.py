@@ -72,6 +72,13 @@ class Stock(NamedTuple):
     wake_at: int | None
 
 
+class Due(NamedTuple):
+    """Rows of one webhook that are due, and when the first of them came to be."""
+
+    rows: int
+    first: int
+
+
 def write(connection: sqlite3.Connection, batch: Batch) -> None:
     """Write a batch inside the follower's transaction."""
     insert_rows(connection, "outbox_1", 9, batch.values, verb="REPLACE")
@@ -111,6 +118,12 @@ def count(views: Views) -> int:
     """How many deliveries have not ended."""
     ((rows,),) = views.rows("SELECT count(*) FROM outbox_1")
     return int(rows)
+
+
+def due(views: Views, now_ms: int) -> dict[int, Due]:
+    """How many rows of each webhook are due, and since when the first is; blocks."""
+    sql = "SELECT webhook, count(*), min(due) FROM outbox_1 WHERE due<=? GROUP BY webhook"
+    return {webhook: Due(count, first) for webhook, count, first in views.rows(sql, (now_ms,))}
 
 
 def reactions(views: Views) -> dict[int, tuple[str, int]]:

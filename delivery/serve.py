@@ -55,9 +55,9 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
     service = service_of(settings, _tracing(os.environ))
     service.office.plugins.asker.guard = guard = HookGuard()
     service.office.renewal.on_complete = lambda: _say_ready(service)
-    service.office.gauges.append(lines.samples)
-    site = app.build(service.office, service.readiness, intake_bytes_max=settings.intake_bytes_max)
     connections = Connections(service.shares.connections)
+    service.office.gauges += [lines.samples, connections.samples]
+    site = app.build(service.office, service.readiness, intake_bytes_max=settings.intake_bytes_max)
     public = Reception(site, lambda: service.is_ready, connections, service.shares.backlog)
     private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
     try:

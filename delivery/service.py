@@ -29,6 +29,7 @@ from delivery.dispatch import Dispatch
 from delivery.files import open_files_max, shares
 from delivery.gauges import Gauges
 from delivery.lean_sender import LeanSender
+from delivery.lookout import Lookout
 from delivery.outbox import Outbox
 from delivery.reactions import Reactions
 from delivery.refill import Refill
@@ -126,6 +127,7 @@ class Service:
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
+        office.lookout = Lookout(office, self.dispatch, self.readiness).look
         office.gauges.append(Gauges(self.dispatch, self.reactions, self.sender, office.clock.now_ms).samples)
         self.is_ready = self.is_stopping = False
         self._under_way = 0

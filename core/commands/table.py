@@ -21,6 +21,9 @@ COMMANDS: Mapping[str, Named] = {
     "token": Named(
         "core.commands.tokens:token", "Say who may publish, and who may ask: make tokens, list and revoke them."
     ),
+    "top": Named(
+        "core.commands.top:top", "Watch `serve` at work: rates, backlog, latency, and which webhooks stand out."
+    ),
     "triggers": Named(
         "core.commands.triggers:triggers", "Show what one can subscribe to, or with NAME all of one trigger."
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.operations import deliveries, plugins, publish, tokens, users, webhook_changes, webhooks
+from core.operations import deliveries, plugins, publish, tokens, top, users, webhook_changes, webhooks
 from core.operations.operation import AnyOperation
 
 
@@ -28,5 +28,6 @@ def operations() -> Mapping[str, AnyOperation[Any, Any]]:
             plugins.LIST,
             publish.PUBLISH,
             users.IMPORT,
+            top.TOP,
         )
     }

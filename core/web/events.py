@@ -10,6 +10,7 @@ from aiohttp import web
 
 from core.directory import Token
 from core.errors import InvalidInputError, NotAllowedError, OverloadedError, UnauthorizedError
+from core.gauges import Sample
 from core.incoming import Checked, Rejected
 from core.intake import Result
 from core.limits import READ_S, REQUEST_BYTES_MAX
@@ -31,10 +32,15 @@ class _Room:
             raise OverloadedError("too many bytes are on their way in", limit="INTAKE_BYTES_MAX")
         self.bytes += count
 
+    async def samples(self) -> list[Sample]:
+        """For `/metrics`."""
+        return [("hookledger_intake_bytes", (), self.bytes)]
+
 
 def routes(office: Office, bytes_max: int) -> list[web.RouteDef]:
     """*bytes_max*: of requests that are on their way in, at once."""
     room = _Room(bytes_max)
+    office.gauges.append(room.samples)
 
     async def post(request: web.Request) -> web.Response:
         token = publisher(office, request)
