@@ -11,13 +11,12 @@ from aiohttp import web
 
 from core.conversation import conversation
 from core.errors import HookledgerError, NotFoundError, OverloadedError
-from core.office import LEDGER_FILE
 from core.operations.operation import Operation
 from core.operator import Ledger, ask_serve
 from core.operator_socket import ORDERED_HEADER, socket_address
 from core.web import operator
 from core.web.operator import OperatorSite
-from tests.builders import WAIT_S
+from tests.builders import WAIT_S, open_office
 
 
 class Asked(msgspec.Struct):
@@ -43,8 +42,9 @@ class Clerk:
 @asynccontextmanager
 async def serving(data, *operations):
     """A socket in *data*, and somebody who talks with whoever listens there."""
-    (data / LEDGER_FILE).touch()
-    runner = web.AppRunner(operator.build(None, {one.name: one for one in operations}))
+    office = open_office(data)
+    await office.start()
+    runner = web.AppRunner(operator.build(office, {one.name: one for one in operations}))
     await runner.setup()
     await OperatorSite(runner, data).start()
     try:
@@ -52,6 +52,7 @@ async def serving(data, *operations):
             yield there
     finally:
         await runner.cleanup()
+        await office.close()
 
 
 async def test_who_asks_for_several_knows_their_order(tmp_path):
