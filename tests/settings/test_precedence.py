@@ -143,7 +143,7 @@ def test_people_see_one_line_for_each(here, capsys):
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
     assert lines["host"] == "0.0.0.0 file hookledger.toml"
     assert lines["port"] == "9000 flag --port"
-    assert lines["stop_s"] == "35 default"
+    assert lines["stop_s"] == "25 default"
     assert list(lines) == ["setting", *SAYS, "key"]
 
 
