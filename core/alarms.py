@@ -33,12 +33,14 @@ class _LoopAlarm:
         self._loop = asyncio.get_running_loop()
         self._handle = self._sleep()
 
-    def _sleep(self) -> asyncio.TimerHandle:
+    def _sleep(self) -> asyncio.Handle:
         wait_ms = min(max(self._at_ms - self._clock.now_ms(), 0), SLEEP_MS_MAX)
+        self._rings_at = self._loop.time() + wait_ms / 1000
         return self._loop.call_later(wait_ms / 1000, self._look)
 
     def _look(self) -> None:
-        self._late.add((self._loop.time() - self._handle.when()) * 1000)
+        # uvloop has no `when` on what is called at once, so the time is kept here.
+        self._late.add((self._loop.time() - self._rings_at) * 1000)
         if self._clock.now_ms() >= self._at_ms:
             self._wake()
         else:

@@ -28,7 +28,7 @@ class World:
     """The three processes, and what each of them knows."""
 
     def __init__(self, tmp_path: Path, seed: int) -> None:
-        self.data, self.log = tmp_path / "data", tmp_path / "received.log"
+        self.data, self.log, self.said = tmp_path / "data", tmp_path / "received.log", tmp_path / "serve.log"
         self.log.touch()
         self.random = random.Random(seed)
         self.ledger = Ledger(self.data)
@@ -68,11 +68,12 @@ class World:
 
     async def serve(self) -> int | None:
         """Start the service; its port, or None when it was killed before it said so."""
-        self._service = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hookledger", "serve", "--data", str(self.data), "--port", "0",
-            "--allow-target", "127.0.0.0/8",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        with self.said.open("ab") as said:
+            self._service = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "hookledger", "serve", "--data", str(self.data), "--port", "0",
+                "--allow-target", "127.0.0.0/8",
+                stdout=asyncio.subprocess.PIPE, stderr=said,
+            )  # fmt: skip
         while line := await self._service.stdout.readline():
             if b"http://127.0.0.1:" in line:
                 return int(line.split(b"http://127.0.0.1:")[1].split()[0].strip(b"/,.)"))
@@ -196,5 +197,7 @@ async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
         await world.end()
         counts = judge(world)
         print(f"{KILLS} kills: {counts}")
+        bugs = [line for line in world.said.read_text().splitlines() if " ERROR " in line or "Traceback" in line]
+        assert not bugs, bugs[:5]
     finally:
         world.stop()

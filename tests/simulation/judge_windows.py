@@ -38,8 +38,14 @@ def windows_are_kept(world: World, told: Told) -> Broken:
     for (_, webhook), arrivals in groups.items():
         good = sorted(each.answered_s for each in arrivals if 200 <= (each.reply.status or 0) < 300)
         bad = sorted(_bad(world, arrivals))
+        seen = set[tuple[int, int]]()
         for index, arrival in enumerate(arrivals):
             now = arrival.at_s
+            is_again = (arrival.number, arrival.attempt) in seen
+            seen.add((arrival.number, arrival.attempt))
+            if is_again:
+                # Its line broke before any answer, and it went out on another: it kept the place it had.
+                continue
             under_way = sum(_open_until(each) > now for each in arrivals[: index + 1])
             if under_way > 1 and under_way > (window := _window(good, bad, now)):
                 yield f"{under_way} requests of webhook {webhook} under way, at most {window} may be: {arrival!r}", now
