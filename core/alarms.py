@@ -26,6 +26,10 @@ class Alarms(Protocol):
         """Call *wake* on the loop at *at_ms* or soon after; at once if that is past."""
         ...
 
+    def after(self, wait_ms: int, wake: Callable[[], None]) -> Alarm:
+        """Call *wake* on the loop so long from now, whatever becomes of the wall clock meanwhile."""
+        ...
+
 
 class _LoopAlarm:
     def __init__(self, clock: Clock, at_ms: int, wake: Callable[[], None], late: Histogram) -> None:
@@ -60,3 +64,6 @@ class LoopAlarms:
 
     def at(self, at_ms: int, wake: Callable[[], None]) -> Alarm:
         return _LoopAlarm(self._clock, at_ms, wake, self.late_ms)
+
+    def after(self, wait_ms: int, wake: Callable[[], None]) -> Alarm:
+        return asyncio.get_running_loop().call_later(wait_ms / 1000, wake)

@@ -94,6 +94,12 @@ COMMIT_UNITS_MAX = 4_096
 """Units in one commit; the others wait for the next."""
 COMMIT_EVENTS_MAX = 8_192
 """Recorded events in one commit; a single unit may be larger."""
+WRITE_AGAIN_S = 5
+"""How long a client is asked to wait while the ledger cannot be written."""
+DAMAGED_AGAIN_S = 60
+"""The same while its file is damaged, and somebody must come."""
+PROBE_MS = 1_000
+"""How often it is tried again whether the ledger can be written, while it cannot."""
 TAIL_EVENTS_MAX = 50_000
 """Newest recorded events kept in memory for followers that are a little behind."""
 TAIL_BYTES_MAX = 32 * 1024 * 1024

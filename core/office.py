@@ -11,7 +11,9 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from core.alarms import Alarms, LoopAlarms
 from core.carried import Lookout
@@ -24,6 +26,7 @@ from core.histogram import Histogram
 from core.history import History
 from core.intake import Intake
 from core.ledger.append import Appender
+from core.ledger.fault import in_words
 from core.ledger.follow import Follower, View
 from core.ledger.keys import KEY_FILE, MasterKey, master_key
 from core.ledger.read import Reader
@@ -33,6 +36,8 @@ from core.ledger.views import Views
 from core.ledger.writer import Writer
 from core.limits import COMMIT_UNITS_MAX
 from core.loading import Loader
+from core.log import Log
+from core.mending import Mending
 from core.model import catalogue
 from core.model.topics import Codec
 from core.once import Once
@@ -43,6 +48,8 @@ from core.tally import Tally
 from core.tokens import Tokens
 from core.tracing import Tracing
 from core.webhooks import Webhooks
+
+log = Log("office")
 
 LEDGER_FILE = "ledger.sqlite"
 VIEWS_FILE = "views.sqlite"
@@ -55,12 +62,21 @@ SNAPSHOT_LANDMARKS = 5_000
 """So many landmarks after the last snapshot, another one is worth its time."""
 
 
+Opened = TypeVar("Opened")
+
+
 class Lock:
     """The lock on a data directory: held by one process, given up by the kernel when that dies."""
 
     def __init__(self, data: Path) -> None:
         self.path = data / LOCK_FILE
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LedgerError(
+                f"{self.path} cannot be opened: {error.strerror}; let the user of this process write {data}, "
+                "or name another --data"
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -69,8 +85,9 @@ class Lock:
             raise LedgerBusyError(
                 f"another process (pid {holder or 'unknown'}) holds {data}: stop it, or use another --data"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # on a full disk: then it says a dead one's, or nobody's, and is held all the same
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def close(self) -> None:
         os.close(self._file)
@@ -81,13 +98,23 @@ def _prepare(data: Path) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         left = [name for name in (KEY_FILE, VIEWS_FILE) if (data / name).exists()]
-        is_lost = left and not (data / LEDGER_FILE).exists()
+        ledger = data / LEDGER_FILE
+        is_lost = left and (not ledger.exists() or (ledger.is_file() and not ledger.stat().st_size))
     except OSError as error:
         raise LedgerError(f"{data} cannot be used: {error.strerror}; name another --data") from error
     if is_lost:
         raise LedgerError(
-            f"{data} has {' and '.join(left)} but no {LEDGER_FILE}: bring it back from a copy, or name another --data"
+            f"{data} has {' and '.join(left)} but no {LEDGER_FILE}, or an empty one: `hookledger restore` the newest "
+            "backup, or name another --data"
         )
+
+
+def _opened(path: Path, open_: Callable[[], Opened]) -> Opened:
+    """What *open_* opens; LedgerError, with what to do, where the file does not open."""
+    try:
+        return open_()
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(in_words(error, path)) from error
 
 
 class Office:
@@ -108,29 +135,22 @@ class Office:
     ) -> None:
         self.data = data
         _prepare(data)
-        self.lock = Lock(data)
         self.clock = clock or SystemClock()
         self.alarms = alarms or LoopAlarms(self.clock)
         self.random = random = random or Randomness()
-        loader = Loader()
-        self.plugins = plugins or Plugins(*loader.load())
-        codec = Codec()
-        try:
-            self.recorder = SqliteRecorder(data / LEDGER_FILE, synchronous)
-            self.appender = Appender(self.recorder, codec)
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(
-                f"{data / LEDGER_FILE} cannot be opened: {error}; restore it, or name another --data"
-            ) from error
-        self.reader = Reader(self.recorder, codec)
-        self.master_key: MasterKey = master_key(environment, data, random, create=self.appender.last == 0)
-        self._check_key()
-        self.views = Views(data / VIEWS_FILE, self.recorder.identity, self.appender.last)
+        with ExitStack() as opened:
+            self.lock = Lock(data)
+            opened.callback(self.lock.close)
+            loader = Loader()
+            self.plugins = plugins or Plugins(*loader.load())
+            self._open(opened, environment, synchronous)
+            opened.pop_all()
         self.writing: Executor = ThreadPoolExecutor(1, "ledger")
         self.viewing: Executor = ThreadPoolExecutor(1, "views")
         self.reading: Executor = ThreadPoolExecutor(READERS, "reader")
-        self.writer = Writer(self.appender, self.clock, self.writing, self.reading, commit_units_max=commit_units_max)
-        self.directory, self._snapshot_at = self._read_directory()
+        self.writer = Writer(
+            self.appender, self.clock, self.alarms, self.writing, self.reading, commit_units_max=commit_units_max
+        )
         self.tally = Tally()
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
         self.tracing: Tracing | None = None
@@ -149,13 +169,30 @@ class Office:
         self.gauges: list[Callable[[], Awaitable[Iterable[tuple[str, tuple[str, ...], float | Histogram]]]]] = []
         """Who else has something to show at `/metrics`: samples as core/gauges.py has them."""
         self.followers: list[Follower] = []
-        self.follow(History(self.reader))
+        self.mending = Mending(self.views, self.reader, self.writer, self.viewing, self.alarms)
+        self.follow(History(self.reader), lambda: History(self.reader))
+
+    def _open(self, opened: ExitStack, environment: Mapping[str, str], synchronous: str) -> None:
+        """Open the files, each closed again by *opened* should one after it not open."""
+        ledger, views = self.data / LEDGER_FILE, self.data / VIEWS_FILE
+        codec = Codec()
+        self.recorder = _opened(ledger, lambda: SqliteRecorder(ledger, synchronous))
+        opened.callback(self.recorder.close)
+        self.appender = _opened(ledger, lambda: Appender(self.recorder, codec))
+        opened.callback(self.appender.claims.close)
+        self.reader = Reader(self.recorder, codec)
+        head = self.appender.last
+        self.master_key: MasterKey = master_key(environment, self.data, self.random, create=head == 0)
+        self._check_key()
+        self.directory, self._snapshot_at = _opened(ledger, self._read_directory)
+        self.views = _opened(views, lambda: Views(views, self.recorder.identity, head))
+        opened.callback(self.views.close)
 
     def _check_key(self) -> None:
         """A key that opens no secret would fail every delivery."""
-        newest = self.recorder.rows("SELECT webhook, sealed FROM secrets ORDER BY id DESC LIMIT 1")
-        for webhook, sealed in newest:
-            self.master_key.open(sealed, webhook)
+        newest = self.reader.newest_secret()
+        if newest is not None:
+            self.master_key.open(newest.sealed, newest.webhook)
 
     def _read_directory(self) -> tuple[Directory, int]:
         snapshot = self.reader.snapshot(SNAPSHOT)
@@ -167,14 +204,19 @@ class Office:
                 raise LedgerError(f"the directory of tenant {tenant!r} does not fold to the version the ledger has")
         return directory, position
 
-    def follow(self, view: View) -> Follower:
-        """Keep a view up with the ledger; it starts with `start`."""
-        follower = Follower(view, self.views, self.writer, self.reader, self.viewing, self.clock, self.alarms)
+    def follow(self, view: View, anew: Callable[[], View]) -> Follower:
+        """Keep a view up with the ledger; it starts with `start`. *anew* makes such a view, empty."""
+        follower = _opened(
+            self.views.path,
+            lambda: Follower(view, self.views, self.writer, self.reader, self.viewing, self.clock, self.alarms),
+        )
         self.followers.append(follower)
+        self.mending.anew[view.name] = anew
         return follower
 
     async def start(self) -> None:
         """Record which plugins read events from here on, and bring all views up to the ledger."""
+        self.mending.start()
         if self.plugins.faults:
             # Nothing is read until they are all there, or uninstalled: one that is broken has not gone.
             self.renewal.begin()
@@ -198,8 +240,10 @@ class Office:
         """Finish what is under way, and write down what makes the next start fast."""
         await self.renewal.stop()
         await self.writer.settle()
+        self.mending.stop()
         for follower in self.followers:
             await follower.stop()
+        self.writer.close()
         loop = asyncio.get_running_loop()
         if self.directory.position - self._snapshot_at >= SNAPSHOT_LANDMARKS:
             await loop.run_in_executor(self.writing, self._save_snapshot)
@@ -212,4 +256,7 @@ class Office:
         self.lock.close()
 
     def _save_snapshot(self) -> None:
-        self.appender.save_snapshot(SNAPSHOT, self.directory.position, self.directory.snapshot())
+        try:
+            self.appender.save_snapshot(SNAPSHOT, self.directory.position, self.directory.snapshot())
+        except sqlite3.Error as error:
+            log.say("snapshot.not_kept", error=error)

@@ -8,7 +8,6 @@ one, whole: the new one is on disk before it moves there, and the old one has no
 from __future__ import annotations
 
 import gc
-import os
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ import msgspec
 
 from core.clock import Clock
 from core.errors import LedgerBusyError
+from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.follow import View
 from core.ledger.read import Reader
 from core.ledger.views import OWNER, TRACKING
@@ -33,9 +33,6 @@ CACHE_KIB = 64 * 1024
 
 SHOWN_MAX = 5
 """Keys of rows that differ."""
-
-BESIDE = ("-wal", "-shm", "-journal")
-"""What SQLite may keep beside a file."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -62,7 +59,7 @@ def rebuild(reader: Reader, path: Path, views: Sequence[View], clock: Clock) -> 
     head = reader.head()
     seen = {name: position for name, position in _seen(path, ledger_id).items() if position <= head}
     fresh = path.with_name(f"{path.name}.new")
-    _remove(fresh)
+    remove(fresh)
     collecting = gc.isenabled()
     # Everything that is decoded here lives for a moment, and is in no cycle.
     gc.disable()
@@ -72,11 +69,11 @@ def rebuild(reader: Reader, path: Path, views: Sequence[View], clock: Clock) -> 
             for statement in _indexes(views):
                 connection.execute(statement)
         _settle(path)
-        _swap(fresh, path)
+        put_in_place(fresh, path)
     finally:
         if collecting:
             gc.enable()
-        _remove(fresh)
+        remove(fresh)
     return Rebuilt(head, clock.now_ms() - started, compared)
 
 
@@ -100,6 +97,18 @@ def _fill(
                 with suppress(sqlite3.DatabaseError):
                     compared[view.name] = compare(old, new, view)
     return compared
+
+
+def make(reader: Reader, path: Path, views: Mapping[View, int]) -> None:
+    """A new file at *path* with the rows each of *views* has when it has seen up to its position; blocks. The views
+    must be new, and are of no use after."""
+    with closing(_create(path, reader.recorder.identity, list(views))) as connection:
+        position = 0
+        for stop in sorted(set(views.values())):
+            _fold(reader, connection, [view for view, last in views.items() if last >= stop], position, stop)
+            position = stop
+        for statement in _indexes(views):
+            connection.execute(statement)
 
 
 def compare(old: Path, new: Path, view: View) -> list[Difference]:
@@ -217,24 +226,4 @@ def _settle(path: Path) -> None:
         if is_busy:
             raise LedgerBusyError(f"somebody has {path} open")
     for suffix in BESIDE:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _swap(fresh: Path, path: Path) -> None:
-    """Put the new file in the old one's place, so that a power cut leaves one of the two."""
-    _sync(fresh)
-    fresh.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", *BESIDE):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

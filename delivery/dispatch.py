@@ -17,6 +17,7 @@ from core.clock import Clock
 from core.directory import Directory
 from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX, YOUNG_REQUESTS_MAX
 from delivery.broker import Broker
+from delivery.gate import Gate
 from delivery.places import Places
 from delivery.rows import Lane, Row
 
@@ -49,6 +50,7 @@ class Dispatch:
         self._places = Places(old_max)
         self.unrecorded = 0
         """Outcomes that wait for their commit."""
+        self.gate = Gate(self.hand_out)
         self.is_open = False
         """Whether rows may be handed out: not before the ledger was followed to its head, not when stopping."""
         self.ready_rows = self.ready_bytes = 0
@@ -143,7 +145,7 @@ class Dispatch:
         """Give the broker as much as the limits and windows allow."""
         turn, young, places = self._turn, self._young, self._places
         now = 0
-        young_max = self._young_max
+        young_max = 0 if self.gate.reasons else self._young_max
         if places.old > places.places_max:
             young_max -= places.old - places.places_max
         while (

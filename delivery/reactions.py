@@ -79,7 +79,7 @@ class Reactions:
         except (HookledgerError, sqlite3.Error) as error:
             log.say("reaction.waits", error=error)
             if not self._is_stopping:
-                self._alarms.at(self._clock.now_ms() + AGAIN_MS, self._start)
+                self._alarms.after(AGAIN_MS, self._start)
         finally:
             self._task = None
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import msgspec
 
-from core.alarms import LoopAlarms
 from core.clock import SystemClock
 from core.directory import SNAPSHOT, Directory
 from core.epilog import epilog
@@ -23,9 +22,7 @@ from core.options import data_option, json_option
 from core.printing import print_facts
 from core.rebuild import Difference, Rebuilt
 from core.rebuild import rebuild as make_anew
-from delivery.broker import InProcessBroker
-from delivery.dispatch import Dispatch
-from delivery.outbox import Outbox
+from delivery.service import closed_outbox
 
 
 class RebuiltView(msgspec.Struct, frozen=True):
@@ -76,10 +73,7 @@ def _rebuild(data: Path) -> RebuildReport:
 
 def views_of(reader: Reader) -> list[View]:
     """All views that `serve` follows, new and empty; this outbox hands nothing out."""
-    clock = SystemClock()
-    directory = _directory(reader)
-    closed = Dispatch(directory, InProcessBroker(), clock, LoopAlarms(clock), old_max=0)
-    return [History(reader), Outbox(directory, closed)]
+    return [History(reader), closed_outbox(_directory(reader))]
 
 
 def _directory(reader: Reader) -> Directory:

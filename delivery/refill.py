@@ -7,6 +7,7 @@ import heapq
 import sqlite3
 
 from core.alarms import Alarm
+from core.errors import LedgerError
 from core.log import Log
 from core.office import Office
 from delivery import outbox_table
@@ -34,6 +35,7 @@ class Refill:
     def __init__(self, office: Office, outbox: Outbox, dispatch: Dispatch) -> None:
         self._outbox, self._dispatch = outbox, dispatch
         self._views, self._reader, self._executor = office.views, office.reader, office.reading
+        self._writer = office.writer
         self._clock, self._alarms = office.clock, office.alarms
         self._hungry: dict[int, Lane] = {}
         self._starved: dict[int, Lane] = {}
@@ -118,8 +120,9 @@ class Refill:
                     found = await loop.run_in_executor(
                         self._executor, outbox_table.stock, self._views, self._reader, wants, now
                     )
-                except sqlite3.Error as error:
+                except (sqlite3.Error, LedgerError) as error:
                     log.say("outbox.unreadable", error=error)
+                    self._writer.doubt()
                     for lane in lanes:
                         lane.refilling = False
                         self.wake(lane, now + 1_000)

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from aiohttp.abc import AbstractResolver
 
-from core.alarms import Alarms
+from core.alarms import Alarms, LoopAlarms
 from core.check_url import CheckUrl
-from core.clock import Clock
+from core.clock import Clock, SystemClock
+from core.directory import Directory
 from core.ledger.follow import Follower
 from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, STOP_S, YOUNG_REQUESTS_MAX
 from core.office import Office
@@ -69,6 +70,12 @@ def url_check_allowing(allow: Sequence[Network]) -> CheckUrl:
     return url_check(AddressGuard(allow))
 
 
+def closed_outbox(directory: Directory) -> Outbox:
+    """An outbox that hands nothing out: for its rows."""
+    clock = SystemClock()
+    return Outbox(directory, Dispatch(directory, InProcessBroker(), clock, LoopAlarms(clock), old_max=0))
+
+
 class Service:
     """Made outside of the loop's reach, started and stopped within one loop."""
 
@@ -119,18 +126,26 @@ class Service:
         )
         self.outbox = Outbox(office.directory, self.dispatch)
         self._let_watch(tracing)
-        self.follower: Follower = office.follow(self.outbox)
+        self.follower: Follower = office.follow(self.outbox, lambda: closed_outbox(office.directory))
         self.refill = Refill(office, self.outbox, self.dispatch)
         self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver, idle_max=given.idle_lines)
         if jitter is None:
             jitter = partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
+        office.writer.on_fault.append(self._on_fault)
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
         office.lookout = Lookout(office, self.dispatch, self.readiness).look
         office.gauges.append(Gauges(self.dispatch, self.reactions, self.sender, office.clock.now_ms).samples)
         self.is_ready = self.is_stopping = False
         self._under_way = 0
+
+    def _on_fault(self, is_at_fault: bool) -> None:
+        """Nothing is handed out whose outcome could not be recorded."""
+        if is_at_fault:
+            self.dispatch.gate.shut()
+        else:
+            self.dispatch.gate.open()
 
     def _let_watch(self, tracing: Tracing | None) -> None:
         """Whoever tells of attempts hears of them before the outbox does, which forgets what has ended."""
@@ -142,14 +157,26 @@ class Service:
 
     async def start(self) -> None:
         """Follow the ledger to its head, then hand out what is due."""
-        self.outbox.reactions.update(outbox_table.reactions(self.office.views))
-        lanes = outbox_table.lanes(self.office.views, self.office.clock.now_ms())
-        self.dispatch.lanes.update({lane.number: lane for lane in lanes})
+        self.office.mending.start()
+        while True:
+            try:
+                self._read_outbox()
+                break
+            except sqlite3.DatabaseError:
+                if self.office.views.damage is None:
+                    raise
+                await self.office.mending.done()
         await self.office.start()
         self.dispatch.is_open = True
         self.refill.resume()
         self.reactions.resume()
         self.is_ready = True
+
+    def _read_outbox(self) -> None:
+        """What a process before this one left to be done."""
+        self.outbox.reactions.update(outbox_table.reactions(self.office.views))
+        lanes = outbox_table.lanes(self.office.views, self.office.clock.now_ms())
+        self.dispatch.lanes.update({lane.number: lane for lane in lanes})
 
     def readiness(self) -> Sequence[str]:
         """Why the service does not do its work just now; empty when it does."""
@@ -158,8 +185,11 @@ class Service:
             reasons.append("stopping: requests under way are finished, others are not begun")
         elif not self.is_ready:
             reasons.append("starting: the ledger is being followed to its head")
-        if self.office.writer.fault is not None:
-            reasons.append(f"the ledger cannot write: {self.office.writer.fault}")
+        fault = self.office.writer.fault or self.office.recorder.damage
+        if fault is not None:
+            reasons.append(f"the ledger cannot write: {fault}")
+        if self.office.views.damage is not None:
+            reasons.append(self.office.views.damage)
         reasons += self.office.plugins.reasons()
         shortage = self.workers.shortage()
         if shortage is not None:
@@ -167,7 +197,7 @@ class Service:
         reasons += [
             f"the view {follower.view.name} is not kept up: {follower.fault}"
             for follower in self.office.followers
-            if follower.fault is not None
+            if follower.fault not in (None, self.office.views.damage)
         ]
         return reasons
 

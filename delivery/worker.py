@@ -142,6 +142,7 @@ class Workers:
                 reason = await self._prepare(webhook)
             except sqlite3.Error as error:
                 log.say("secret.unreadable", webhook=webhook.number, error=error)
+                self._writer.doubt()
                 self._dispatch.returned(row, holds_until=started + AGAIN_MS)
                 return
             if reason is not None:
@@ -218,7 +219,7 @@ class Workers:
         self._dispatch.finished(row, is_good=is_good(outcome), holds_until=holds_until)
         self._record(Unit([Entry(row.delivery, row.version + 1, event)], bodies=bodies))
 
-    def _record(self, unit: Unit) -> None:
+    def _record(self, unit: Unit, *, again: bool = False) -> None:
         """Record an outcome; it is kept and offered again until the ledger has it, or the service stops."""
 
         def answered(answers: list[Answer] | HookledgerError) -> None:
@@ -230,15 +231,18 @@ class Workers:
                 task.add_done_callback(self._stale.discard)
             elif isinstance(answers[0], Unwritable):
                 log.say("attempt.unwritable", delivery_id=unit.entries[0].stream.hex())
+            if again:
+                self._dispatch.gate.open()
 
         self._writer.submit((unit,), answered)
 
     def _record_later(self, unit: Unit) -> None:
         def again() -> None:
             if not self._is_stopped:
-                self._record(unit)
+                self._record(unit, again=True)
 
-        self._alarms.at(self._clock.now_ms() + AGAIN_MS, again)
+        self._dispatch.gate.shut()
+        self._alarms.after(AGAIN_MS, again)
 
     async def _record_stale(self, unit: Unit) -> None:
         """The delivery's stream went on without us: record what the outcome is by now."""
@@ -248,6 +252,7 @@ class Workers:
             recorded = await loop.run_in_executor(self._executor, self._reader.stream, stream)
         except sqlite3.Error as error:
             log.say("delivery.unreadable", error=error)
+            self._writer.doubt()
             self._record_later(unit)
         else:
             self._record(_after(unit, recorded))

@@ -34,6 +34,9 @@ class InventedClock:
         heapq.heappush(self._alarms, (at_ms, next(self._order), alarm))
         return alarm
 
+    def after(self, wait_ms: int, wake: Callable[[], None]) -> InventedAlarm:
+        return self.at(self._now_ms + wait_ms, wake)
+
     def next_alarm(self) -> int | None:
         """When the next alarm rings."""
         while self._alarms and self._alarms[0][2].is_cancelled:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -106,6 +107,8 @@ def _end(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
         if sys.stdout is out and not _is_broken_pipe(end.__context__):
             raise
         return _unread(out)
+    except sqlite3.Error as error:
+        return _failed(f"the data cannot be read or written: {error}", 1)
     except OSError as error:
         if _is_broken_pipe(error):
             return _unread(out)

@@ -12,7 +12,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from core.ledger.claims import Claims
+from core.ledger.claims import CLAIMS_FILE, Claims
+from core.ledger.fault import in_words, is_damage
 from core.ledger.sqlite import SqliteRecorder, insert_rows
 from core.ledger.unit import (
     CATALOGUE,
@@ -32,6 +33,8 @@ from core.model.topics import DIRECTORY_EVENTS, LANDMARKS, Codec
 
 log = Log("ledger")
 
+PROBE_BYTES = 256 * 1024
+
 RECENT_STREAMS = 32_768
 """Streams whose version is kept in memory."""
 
@@ -49,7 +52,8 @@ class Appender:
     """The one writer of a ledger file; not for two threads at once."""
 
     def __init__(self, recorder: SqliteRecorder, codec: Codec) -> None:
-        self.claims = Claims(recorder.path.with_name("claims.sqlite"), recorder.writing, recorder.identity)
+        self.claims = Claims(recorder.path.with_name(CLAIMS_FILE), recorder.writing, recorder.identity)
+        self.recorder = recorder
         self._connection = recorder.writing
         self._codec = codec
         self._directories: dict[str, bytes] = {}
@@ -71,7 +75,9 @@ class Appender:
         )
 
     def append(self, units: Sequence[Unit], now_ms: int) -> Appended:
-        """Commit what holds of *units*. Raises sqlite3.Error when the disk does not take it; then nothing is kept."""
+        """Commit what holds of *units*. Raises sqlite3.Error when the disk does not take it, LedgerError when the file
+        is not what or where it was; then nothing is kept."""
+        self.recorder.check()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             judged = _Judged(self, now_ms)
@@ -85,9 +91,12 @@ class Appender:
                 judged.judge(units, thorough=True)
                 judged.insert()
             self._connection.execute("COMMIT")
-        except BaseException:  # whatever it was, no transaction may stay open
+        except BaseException as error:  # whatever it was, no transaction may stay open
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if is_damage(error):
+                self.recorder.damage = in_words(error, self.recorder.path)
+                raise
             if not self._was_committed(judged.last):
                 raise
         previous = self.last
@@ -97,6 +106,14 @@ class Appender:
             self.claims.add(judged.taken)
             self._remember(judged.versions)
         return Appended(previous, judged.last, judged.answers, judged.at)
+
+    def probe(self) -> None:
+        """See whether the disk takes about as much as a commit brings. sqlite3.Error or LedgerError if not."""
+        self.recorder.check()
+        if self.claims.fault is not None:
+            self.claims.flush()
+        self._connection.execute("REPLACE INTO snapshots VALUES ('probe', 0, zeroblob(?))", (PROBE_BYTES,))
+        self._connection.execute("DELETE FROM snapshots WHERE name='probe'")
 
     def save_snapshot(self, name: str, position: int, state: bytes) -> None:
         """Keep a snapshot beside the events; it holds nothing that is not in them."""

@@ -3,8 +3,8 @@
 A claim is recorded in the ledger in its unit's transaction, in the order of positions, which costs next to nothing.
 Finding one again needs an index by key, and keys are random: written with each commit, that index would dirty a
 page for every claim. It holds nothing that is not in the ledger, so it is written now and then, sorted, in the
-background, and what it lacks is read from the ledger at the start. Where it is damaged, another ledger's, or knows more
-than the ledger does (which was brought back from a copy), it is made anew.
+background, and what it lacks is read from the ledger at the start. Where it is damaged, or another ledger's, it is made
+anew.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from core.ledger.sqlite import connect
+from core.errors import LedgerError
+from core.ledger.connection import connect
+from core.ledger.fault import in_words, rolled_back
 from core.ledger.unit import Claim
 from core.log import Log
 
 log = Log("claims")
 
+CLAIMS_FILE = "claims.sqlite"
+
 YOUNG_MAX = 32_768
 """Claims kept in memory before they are written to the index."""
+WAITING_MAX = 8 * YOUNG_MAX
+"""Claims kept in memory while the index cannot be written; beyond it nothing with a claim is recorded."""
 
 TABLE = "CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID"
 TRACKING = "CREATE TABLE IF NOT EXISTS tracking (ledger BLOB PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID"
@@ -40,9 +46,16 @@ class Claims:
         self._file_lock = threading.RLock()
         """On writing the index, and on taking another file for it."""
         self._is_damaged = False
-        self._reading = self._open()
-        self._writing = connect(path, "NORMAL")
-        self._catch_up()
+        self._flush_at = YOUNG_MAX
+        """How many young ones are written to the index; more, after it could not be written."""
+        self.fault: str | None = None
+        """Why the index was not written the last time; None when it was."""
+        try:
+            self._reading = self._open()
+            self._writing = connect(path, "NORMAL")
+            self._catch_up()
+        except sqlite3.OperationalError as error:
+            raise LedgerError(in_words(error, path)) from error
 
     def _open(self) -> sqlite3.Connection:
         """The index as it is, or an empty one where it is not this ledger's, or cannot be read."""
@@ -50,7 +63,7 @@ class Claims:
             connection = connect(self._path, "NORMAL")
             try:
                 return self._begun(connection)
-            except sqlite3.DatabaseError:
+            except BaseException:  # whatever it was, it does not stay open
                 connection.close()
                 raise
         except sqlite3.OperationalError:
@@ -63,7 +76,9 @@ class Claims:
         connection.execute(TRACKING)
         known = connection.execute("SELECT position FROM tracking WHERE ledger=?", (self._ledger_id,)).fetchone()
         (head,) = self._ledger.execute("SELECT max(last) FROM commits").fetchone()
-        if known is None or known[0] > (head or 0):
+        if known is not None and known[0] > (head or 0):
+            raise LedgerError(rolled_back(self._path, known[0], head or 0))
+        if known is None:
             connection.execute("DELETE FROM claims")
             connection.execute("DELETE FROM tracking")
             connection.execute("INSERT INTO tracking VALUES (?, 0)", (self._ledger_id,))
@@ -98,12 +113,15 @@ class Claims:
         return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16, key=self._ledger_id).digest()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        """Those of *keys* that are taken, with the position of the event that holds them."""
+        """Those of *keys* that are taken, with the position of the event that holds them. LedgerError when the index
+        does not open, or was not written for long."""
+        if len(self._young) >= WAITING_MAX and keys:
+            raise LedgerError(self.fault or f"{self._path} is not written fast enough")
         try:
             if not self._is_damaged:
                 return self._find(keys)
-        except sqlite3.OperationalError:
-            raise
+        except sqlite3.OperationalError as error:
+            raise LedgerError(in_words(error, self._path)) from error
         except sqlite3.DatabaseError as error:
             log.say("claims.damaged", file=self._path, error=error)
         self._make_anew()
@@ -134,7 +152,7 @@ class Claims:
 
     @property
     def is_full(self) -> bool:
-        return len(self._young) >= YOUNG_MAX and not self._flushing
+        return len(self._young) >= self._flush_at and not self._flushing
 
     def flush(self) -> None:
         """Write the young claims to the index, sorted by key; blocks. If it fails they stay young: nothing is lost."""
@@ -147,12 +165,21 @@ class Claims:
             try:
                 self._write(flushing)
             except sqlite3.Error as error:
-                log.say("claims.not_written", file=self._path, error=error)
-                self._is_damaged = not isinstance(error, sqlite3.OperationalError)
+                self._not_written(error)
                 with self._lock:
                     self._young = flushing | self._young
+                    self._flush_at = len(self._young) + YOUNG_MAX // 4
+            else:
+                self.fault, self._flush_at = None, YOUNG_MAX
             with self._lock:
                 self._flushing = {}
+
+    def _not_written(self, error: sqlite3.Error) -> None:
+        self._is_damaged = not isinstance(error, sqlite3.OperationalError)
+        fault = in_words(error, self._path)
+        if fault != self.fault:
+            log.say("claims.not_written", file=self._path, error=fault)
+        self.fault = fault
 
     def _write(self, claims: dict[bytes, int]) -> None:
         self._writing.execute("BEGIN IMMEDIATE")

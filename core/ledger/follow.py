@@ -10,11 +10,13 @@ import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any, Protocol
 
 from core.alarms import Alarm, Alarms
 from core.clock import Clock
-from core.errors import ConflictError
+from core.errors import ConflictError, LedgerError
+from core.ledger.fault import in_words
 from core.ledger.read import Reader
 from core.ledger.tail import Segment
 from core.ledger.unit import Body, Recorded
@@ -27,8 +29,6 @@ log = Log("follow")
 
 RETRY_MS = 1_000
 """How long a view waits after its file did not take a batch."""
-
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class View(Protocol):
@@ -102,17 +102,23 @@ class Follower:
         return self._writing_since or self._gathering_since or None
 
     async def start(self) -> None:
-        """Read what was recorded while nobody followed; returns when the view has gathered all of it."""
+        """Read what was recorded while nobody followed; returns when the view has gathered all of it. LedgerError when
+        the ledger cannot be read to its end."""
         if self._behind is None and self.taken < self._writer.head:
-            self._behind = asyncio.create_task(self._catch_up())
+            self._fall_behind()
         if self._behind is not None:
             await self._behind
+
+    def _fall_behind(self) -> None:
+        self._behind = asyncio.create_task(self._catch_up())
+        # Who waits for it is told; where nobody does, the fault says it.
+        self._behind.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _segment(self, segment: Segment) -> None:
         if self._behind is not None or self.stands_by:
             return
         if segment.previous != self.taken or self._gathered >= GATHERED_EVENTS_MAX:
-            self._behind = asyncio.create_task(self._catch_up())
+            self._fall_behind()
             return
         self._take(segment.events, segment.bodies, segment.last)
 
@@ -125,7 +131,7 @@ class Follower:
         if self._gathered >= FOLD_EVENTS_MAX or self._waiters:
             self._write_soon()
         elif self._alarm is None:
-            self._alarm = self._alarms.at(self._clock.now_ms() + FOLD_MS, self._write_soon)
+            self._alarm = self._alarms.after(FOLD_MS, self._write_soon)
 
     def _write_soon(self) -> None:
         if self._alarm is not None:
@@ -159,8 +165,23 @@ class Follower:
             try:
                 return await loop.run_in_executor(self._executor, self._reader.after, self.taken, READ_EVENTS_MAX)
             except sqlite3.OperationalError as error:
-                await self._failed(error)
+                await self._failed(in_words(error, self._reader.recorder.path))
+            except (sqlite3.DatabaseError, LedgerError) as error:
+                # Waiting does not help, and to go on behind it would leave it out.
+                fault = str(error) if isinstance(error, LedgerError) else in_words(error, self._reader.recorder.path)
+                self.fault = fault
+                log.say("view.ends", view=self.view.name, error=fault)
+                self._writer.doubt()
+                self._stand_by()
+                raise LedgerError(fault) from error
         return ()
+
+    def _stand_by(self) -> None:
+        self.stands_by = True
+        for _, future in self._waiters:
+            if not future.done():
+                future.set_result(None)
+        self._waiters.clear()
 
     async def flush(self) -> None:
         """Write all that was gathered up to now."""
@@ -189,12 +210,12 @@ class Follower:
         finally:
             self._writing = None
         if not is_written:
-            self.stands_by = True
-        else:
-            self.written, self._writing_since = last, 0
-            self.view.written(batch)
+            self._stand_by()
+            return
+        self.written, self._writing_since = last, 0
+        self.view.written(batch)
         for position, future in self._waiters:
-            if (position <= last or self.stands_by) and not future.done():
+            if position <= last and not future.done():
                 future.set_result(None)
         self._waiters = [waiter for waiter in self._waiters if not waiter[1].done()]
         # Also what was gathered meanwhile, if its alarm has rung: nobody else would write it.
@@ -208,32 +229,40 @@ class Follower:
         while True:
             try:
                 await loop.run_in_executor(self._executor, self._transaction, batch, previous, last)
-            except sqlite3.OperationalError as error:
-                if self._is_stopping:
-                    return False
-                await self._failed(error)
             except ConflictError as error:
                 self.fault = str(error)
                 log.say("view.stands_by", view=self.view.name, error=error)
                 return False
             except Exception as error:  # noqa: BLE001 -- a bug in a view must not lose its batch in silence
-                # Whatever it is, to write on would leave out this batch.
-                self.fault = f"{type(error).__name__}: {error}"
-                log.say("view.bug", error, view=self.view.name)
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
-                    self._views.discard()
-                return False
+                fault = self._passing(error)
+                if fault is None:
+                    # Whatever it is, to write on would leave out this batch.
+                    self.fault = f"{type(error).__name__}: {error}"
+                    log.say("view.bug", error, view=self.view.name)
+                    return False
+                if self._is_stopping:
+                    return False
+                await self._failed(fault)
             else:
+                if self.fault is not None:
+                    log.say("view.written_again", view=self.view.name)
                 self.fault = None
                 return True
 
-    async def _failed(self, error: sqlite3.Error) -> None:
+    def _passing(self, error: Exception) -> str | None:
+        """What is wrong, in words, if it may pass: the disk may take the batch later, a damaged file is made anew."""
+        if isinstance(error, sqlite3.Error) and self._views.doubt(error):
+            return self._views.damage
+        return in_words(error, self._views.path) if isinstance(error, sqlite3.OperationalError) else None
+
+    async def _failed(self, fault: str) -> None:
         """The disk does not answer as it should: wait a moment."""
-        self.fault = f"{type(error).__name__}: {error}"
-        log.say("view.waits", view=self.view.name, error=self.fault)
+        if fault != self.fault:
+            log.say("view.waits", view=self.view.name, error=fault)
+        self.fault = fault
         pause = asyncio.Event()
         self._pauses.add(pause)
-        self._alarms.at(self._clock.now_ms() + RETRY_MS, pause.set)
+        self._alarms.after(RETRY_MS, pause.set)
         await pause.wait()
         self._pauses.remove(pause)
 
@@ -244,6 +273,7 @@ class Follower:
             self._views.move(self.view.name, previous, last)
             self.view.write(connection, batch)
             connection.execute("COMMIT")
+            self._views.moved(self.view.name, last)
         except BaseException:  # whatever it was, no transaction may stay open
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -255,7 +285,8 @@ class Follower:
         for pause in self._pauses:
             pause.set()
         if self._behind is not None:
-            await self._behind
+            with suppress(LedgerError):  # it was said when it was met
+                await self._behind
         await self.flush()
         # What is recorded from now on is the next start's.
         self.stands_by = True

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.errors import LedgerError
+from core.ledger.files import sync
 from core.settings import KEY_VARIABLE
 
 KEY_FILE = "master.key"
@@ -87,13 +88,26 @@ def master_key(
 
     Create only where nothing has been sealed yet: a new key beside an old ledger opens none of its secrets.
     """
+    path = data / KEY_FILE
+    key = given_key(environment, path)
+    if key is None and create:
+        write_key(path, random_bytes(KEY_BYTES))
+        key = given_key({}, path)
+    if key is None:
+        raise LedgerError(
+            f"the master key {path} is gone, and without it no webhook's secret can be read: "
+            f"bring it back, or set {KEY_VARIABLE}"
+        )
+    return MasterKey(key)
+
+
+def given_key(environment: Mapping[str, str], path: Path) -> bytes | None:
+    """The key of *environment*, else of the file *path*; None: there is none. LedgerError when it is not one."""
     text = environment.get(KEY_VARIABLE, "").strip()
     if text:
-        return MasterKey(_key(text, KEY_VARIABLE))
-    path = data / KEY_FILE
-    if create and not path.exists():
-        _write(path, random_bytes(KEY_BYTES))
-    return MasterKey(_key(_read(path), str(path)))
+        return _key(text, KEY_VARIABLE)
+    content = _read(path)
+    return None if content is None else _key(content, str(path))
 
 
 def _key(text: str, source: str) -> bytes:
@@ -105,16 +119,13 @@ def _key(text: str, source: str) -> bytes:
     raise LedgerError(f"{source} is not a master key: it must be {KEY_BYTES} bytes in base64, or 64 hex digits")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(1024)
     except FileNotFoundError:
-        raise LedgerError(
-            f"the master key {path} is gone, and without it no webhook's secret can be read: "
-            f"bring it back, or set {KEY_VARIABLE}"
-        ) from None
+        return None
     except OSError as error:
         raise LedgerError(f"the master key {path} cannot be read: {error.strerror}") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -122,7 +133,7 @@ def _read(path: Path) -> str:
     return content.decode("ascii", "replace").strip()
 
 
-def _write(path: Path, key: bytes) -> None:
+def write_key(path: Path, key: bytes) -> None:
     """Whole or not at all, whatever is killed when; where two write at once, the first one's key is everybody's."""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{KEY_FILE}-", dir=path.parent)
@@ -137,14 +148,6 @@ def _write(path: Path, key: bytes) -> None:
                 return
         finally:
             Path(temporary).unlink()
-        _sync_directory(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise LedgerError(f"the master key {path} cannot be written: {error.strerror}") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

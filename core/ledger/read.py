@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from core.errors import LedgerError
 from core.ledger.sqlite import SqliteRecorder
-from core.ledger.unit import Body, Recorded
+from core.ledger.unit import Body, Recorded, Sealed
 from core.limits import READ_EVENTS_MAX
 from core.model.topics import Codec
 
@@ -74,6 +75,11 @@ class Reader:
         rows = self.recorder.rows("SELECT sealed FROM secrets WHERE id=?", (id,))
         return rows[0][0] if rows else None
 
+    def newest_secret(self) -> Sealed | None:
+        """The sealed secret that was made last; None when there is none."""
+        rows = self.recorder.rows("SELECT id, webhook, sealed FROM secrets ORDER BY id DESC LIMIT 1")
+        return Sealed(*rows[0]) if rows else None
+
     def committed_at(self, position: int) -> int | None:
         """When the commit that holds *position* was made, in milliseconds."""
         rows = self.recorder.rows("SELECT at FROM commits WHERE last>=? ORDER BY last LIMIT 1", (position,))
@@ -91,13 +97,20 @@ class Reader:
 
     def _recorded(self, sql: str, parameters: tuple[object, ...]) -> list[Recorded]:
         decode = self._decode
-        return [
-            Recorded(position, stream, version, decode(topic, state))
-            for position, stream, version, topic, state in self.recorder.rows(sql, parameters)
-        ]
+        rows = self.recorder.rows(sql, parameters)
+        try:
+            return [
+                Recorded(position, stream, version, decode(topic, state))
+                for position, stream, version, topic, state in rows
+            ]
+        except msgspec.DecodeError:
+            return [self._one(*row) for row in rows]
 
     def _one(self, position: int, stream: bytes, version: int, topic: str, state: bytes) -> Recorded:
         try:
             return Recorded(position, stream, version, self._decode(topic, state))
         except msgspec.DecodeError as error:
-            raise ValueError(f"event {position} ({topic}) cannot be read: {error}") from error
+            raise LedgerError(
+                f"{self.recorder.path} is damaged: event {position} ({topic}) cannot be read ({error}); move it away, "
+                "and `hookledger restore` the newest backup"
+            ) from error

@@ -5,6 +5,7 @@ Durability: WAL with `synchronous=FULL`, so a commit that was answered survives 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,21 +15,14 @@ from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, ProgrammingError, StoredEvent
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteDatastore,
-)
+from eventsourcing.sqlite import SQLiteApplicationRecorder
 
 from core.errors import LedgerError
+from core.ledger.connection import LedgerDatastore, connect
+from core.ledger.fault import in_words, is_damage
 
 SCHEMA = 1
 """Number of the tables' form, kept in the file (`PRAGMA user_version`)."""
-
-PAGE_CACHE_KIB = 8 * 1024
-"""Of each connection: trees that only grow at their end need little, and the kernel caches the rest."""
-CHECKPOINT_PAGES = 4_000
 
 ROWS_PER_STATEMENT = (64, 16, 4, 1)
 """Rows inserted by one statement: each call into SQLite gives the interpreter's lock away and must win it back."""
@@ -49,65 +43,71 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS snapshots (name TEXT PRIMARY KEY, position INTEGER NOT NULL, state BLOB NOT NULL)",
 )
 
-
-class LedgerPool(SQLiteConnectionPool):
-    """The library's pool, with our pragmas and a statement cache (the library's holds one statement)."""
-
-    def __init__(self, path: Path, synchronous: str) -> None:
-        self._path = path
-        self._synchronous = synchronous
-        super().__init__(db_name=str(path))
-
-    def _create_connection(self) -> SQLiteConnection:
-        connection = connect(self._path, self._synchronous)
-        return SQLiteConnection(sqlite_conn=connection, max_age=None)
-
-
-class LedgerDatastore(SQLiteDatastore):
-    """The library's datastore over our pool."""
-
-    def __init__(self, path: Path, synchronous: str) -> None:
-        super().__init__(":memory:")
-        self.pool.close()
-        self.pool = LedgerPool(path, synchronous)
-
-
-def connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, usable from any one thread at a time. Only its owner may read the file;
-    SQLite gives what it keeps beside it the same mode."""
-    path.touch(mode=0o600)
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=128)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute(f"PRAGMA synchronous={synchronous}")
-    connection.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-    return connection
+TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
+OURS = {"events", "commits", "identity"}
+"""Tables that make a database a ledger."""
 
 
 class SqliteRecorder(SQLiteApplicationRecorder):
     """Stored events by position and by stream; what the library's application recorder promises, on our table."""
 
-    def __init__(self, path: Path, synchronous: str = "FULL") -> None:
+    def __init__(self, path: Path, synchronous: str = "FULL", *, create: bool = True) -> None:
+        """LedgerError when the file is no ledger, or not whole; sqlite3.Error when it does not open."""
         self.path = path
+        self._create = create
+        self.writing = connect(path, synchronous, create=create, look=self._recognise)
+        """The one connection that writes; the writer's thread alone uses it."""
+        try:
+            self._prepare()
+        except BaseException:  # whatever it was, nothing stays open
+            self.writing.close()
+            raise
         super().__init__(LedgerDatastore(path, synchronous), "events")
         self.select_max_notification_id_statement = "SELECT max(position) FROM events"
-        self.writing = connect(path, synchronous)
-        """The one connection that writes; the writer's thread alone uses it."""
-        self._create()
+        self.damage: str | None = None
+        """What was found to be wrong with the file since it was opened: nothing is written to it any more."""
+        self._log = path.with_name(f"{path.name}-wal")
+        self._files = _file(path), _file(self._log)
 
-    def _create(self) -> None:
-        known = self.writing.execute("PRAGMA user_version").fetchone()[0]
-        if known not in (0, SCHEMA):
+    def _recognise(self, connection: sqlite3.Connection) -> None:
+        """See that it is a ledger of ours, in a form we read; or empty, where one may be made."""
+        (schema,) = connection.execute("PRAGMA user_version").fetchone()
+        there = _tables(connection)
+        if there and not (there >= OURS and schema):
+            raise LedgerError(f"{self.path} is a database of another program: name another --data, or bring the ledger")
+        if there and schema != SCHEMA:
             raise LedgerError(
-                f"{self.path} has form {known}, this version reads {SCHEMA}: start the version that wrote it"
+                f"{self.path} has form {schema}, this version reads {SCHEMA}: start the version that wrote it"
             )
-        self.writing.execute("BEGIN IMMEDIATE")
-        for statement in TABLES:
-            self.writing.execute(statement)
-        self.writing.execute(f"PRAGMA user_version={SCHEMA}")
-        if self.writing.execute("SELECT count(*) FROM identity").fetchone() == (0,):
-            self.writing.execute("INSERT INTO identity VALUES (randomblob(16))")
-        self.writing.execute("COMMIT")
+        if not there and not self._create:
+            raise LedgerError(f"{self.path} is empty: there is no ledger in it")
+
+    def _prepare(self) -> None:
+        """Make the tables that are not there; see that the ledger's ends meet."""
+        execute = self.writing.execute
+        if not _tables(self.writing) >= {TABLE.findall(statement)[0] for statement in TABLES if TABLE.match(statement)}:
+            execute("BEGIN IMMEDIATE")
+            for statement in TABLES:
+                execute(statement)
+            execute(f"PRAGMA user_version={SCHEMA}")
+            if execute("SELECT count(*) FROM identity").fetchone() == (0,):
+                execute("INSERT INTO identity VALUES (randomblob(16))")
+            execute("COMMIT")
+        ends = execute("SELECT (SELECT max(position) FROM events), (SELECT max(last) FROM commits)").fetchone()
+        if ends[0] != ends[1]:
+            raise LedgerError(
+                f"{self.path} is damaged: it has events up to {ends[0]} and commits up to {ends[1]}; "
+                "move it away, and `hookledger restore` the newest backup"
+            )
+
+    def check(self) -> None:
+        """See that what is written here will be found again. LedgerError when it would not."""
+        if self.damage is not None:
+            raise LedgerError(self.damage)
+        if _file(self.path) != self._files[0]:
+            raise LedgerError(f"{self.path} is no longer where it was opened: bring it back, and it goes on by itself")
+        if _file(self._log) != self._files[1]:
+            raise LedgerError(f"{self._log} was taken away: stop hookledger and start it again; nothing is lost yet")
 
     @property
     def identity(self) -> bytes:
@@ -124,11 +124,16 @@ class SqliteRecorder(SQLiteApplicationRecorder):
         """A connection of the pool that sees one state of the ledger until it is given back."""
         with self.datastore.get_connection(commit=False) as pooled:
             connection: sqlite3.Connection = pooled._sqlite_conn  # noqa: SLF001 -- the library hides what its pool holds
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 yield connection
+            except sqlite3.DatabaseError as error:
+                if is_damage(error):
+                    self.damage = in_words(error, self.path)
+                raise
             finally:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query on a state of its own."""
@@ -196,6 +201,19 @@ class SqliteRecorder(SQLiteApplicationRecorder):
             )
             for position, stream, version, topic, state in rows
         ]
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file stands there."""
+    try:
+        there = path.stat()
+    except OSError:
+        return None
+    return there.st_dev, there.st_ino
 
 
 def _bytes(originator_id: UUID | str) -> bytes:

@@ -1,18 +1,21 @@
 """The views' own SQLite file: rows made from recorded events, each view with the position it has seen.
 
 Nothing in it is not in the ledger: with `synchronous=NORMAL` a power cut may take its newest rows, and following
-makes them again. A file that is damaged, belongs to another ledger, or has seen more than there is, is made anew.
+makes them again. A file that is damaged, or belongs to another ledger, is made anew, also while it is followed.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.errors import ConflictError
-from core.ledger.sqlite import LedgerDatastore, connect
+from core.errors import ConflictError, LedgerError
+from core.ledger.connection import LedgerDatastore, connect
+from core.ledger.fault import is_damage, rolled_back
+from core.ledger.files import put_in_place, remove
 from core.log import Log
 
 log = Log("views")
@@ -21,12 +24,27 @@ TRACKING = "CREATE TABLE IF NOT EXISTS tracking (view TEXT PRIMARY KEY, position
 OWNER = "CREATE TABLE IF NOT EXISTS owner (ledger BLOB NOT NULL)"
 
 
+Fill = Callable[[Path, Mapping[str, int]], None]
+"""Writes a new file of views, each with the rows it has when it has seen up to a position; reads the ledger for it."""
+
+
 class Views:
     """The file, with one connection that writes and a pool that reads."""
 
     def __init__(self, path: Path, ledger_id: bytes, head: int | None = None) -> None:
-        """*head* is the ledger's: rows of what it does not hold, or no longer, are not kept."""
+        """*head* is the ledger's. LedgerError where it ends before what the file has seen; sqlite3.Error where the file
+        does not open."""
         self.path = path
+        self._turn = threading.Condition()
+        self._readers = 0
+        self._is_closed = False
+        self._seen: dict[str, int] = {}
+        self.damage: str | None = None
+        """What is wrong with the file; None: nothing that was met."""
+        self.on_damage: Callable[[], None] = lambda: None
+        """Called, in any thread, when damage is met."""
+        self.fill: Fill | None = None
+        """How the file is made anew while it is followed."""
         self.writing = self._open(ledger_id, head)
         self._datastore = LedgerDatastore(path, "NORMAL")
 
@@ -34,7 +52,8 @@ class Views:
         connection: sqlite3.Connection | None = None
         try:
             connection = connect(self.path, "NORMAL")
-            if _is_ours(connection, ledger_id, head):
+            if _is_ours(connection, ledger_id):
+                self._compare(connection, head)
                 return connection
             log.say("views.foreign", file=self.path)
         except sqlite3.OperationalError:
@@ -43,13 +62,48 @@ class Views:
             log.say("views.damaged", file=self.path, error=error)
         if connection is not None:
             connection.close()
-        self.discard()
+        remove(self.path)
         return self._open(ledger_id, head)
 
-    def discard(self) -> None:
-        """Take the file away, so that the next start makes it anew; who has it open goes on with what they have."""
-        for suffix in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+    def _compare(self, connection: sqlite3.Connection, head: int | None) -> None:
+        (seen,) = connection.execute("SELECT max(position) FROM tracking").fetchone()
+        if head is not None and (seen or 0) > head:
+            connection.close()
+            raise LedgerError(rolled_back(self.path, seen, head))
+
+    # Damage.
+
+    def doubt(self, error: sqlite3.Error) -> bool:
+        """Whether the file is damaged, as *error* may say; then it is not used any more than can be helped."""
+        if is_damage(error) and self.damage is None:
+            self.damage = f"{self.path} is damaged ({error}): it is made anew, lists and retries wait"
+            self.on_damage()
+        return self.damage is not None
+
+    def make_anew(self) -> None:
+        """Make the file again from the ledger, as far as each view has seen; in the thread that writes it, blocks.
+
+        sqlite3.Error, OSError or LedgerError when that cannot be, as when the disk is full; then the damage stays.
+        """
+        assert self.fill is not None
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        remove(fresh)
+        try:
+            self.fill(fresh, dict(self._seen))
+            with self._turn:
+                self._is_closed = True
+                while self._readers:
+                    self._turn.wait()
+            # SQLite removes what lies beside a file by its name: nobody may have the old one open by now.
+            self.writing.close()
+            self._datastore.close()
+            remove(self.path)
+            put_in_place(fresh, self.path)
+            self.writing = connect(self.path, "NORMAL", create=False)
+            self._datastore = LedgerDatastore(self.path, "NORMAL")
+        finally:
+            remove(fresh)
+        self.damage, self._is_closed = None, False
 
     def begin(self, view: str, tables: Sequence[str]) -> int:
         """Make sure a view's tables are there; the position it has seen."""
@@ -59,6 +113,7 @@ class Views:
         self.writing.execute("INSERT OR IGNORE INTO tracking VALUES (?, 0)", (view,))
         (position,) = self.writing.execute("SELECT position FROM tracking WHERE view=?", (view,)).fetchone()
         self.writing.execute("COMMIT")
+        self._seen[view] = int(position)
         return int(position)
 
     def move(self, view: str, previous: int, position: int) -> None:
@@ -69,24 +124,39 @@ class Views:
         if moved.rowcount != 1:
             raise ConflictError(f"somebody else follows the view {view!r}")
 
+    def moved(self, view: str, position: int) -> None:
+        """The transaction is on disk that brought this view to *position*."""
+        self._seen[view] = position
+
     def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one query; blocks."""
-        with self._datastore.get_connection(commit=False) as pooled:
-            connection: sqlite3.Connection = pooled._sqlite_conn  # noqa: SLF001 -- the library hides what its pool holds
-            return connection.execute(sql, parameters).fetchall()
+        """All rows of one query; blocks. sqlite3.Error when the file cannot be read."""
+        with self._turn:
+            if self._is_closed:
+                raise sqlite3.OperationalError(self.damage)
+            self._readers += 1
+        try:
+            with self._datastore.get_connection(commit=False) as pooled:
+                connection: sqlite3.Connection = pooled._sqlite_conn  # noqa: SLF001 -- the library hides what its pool holds
+                return connection.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            self.doubt(error)
+            raise
+        finally:
+            with self._turn:
+                self._readers -= 1
+                self._turn.notify_all()
 
     def close(self) -> None:
         self.writing.close()
         self._datastore.close()
 
 
-def _is_ours(connection: sqlite3.Connection, ledger_id: bytes, head: int | None) -> bool:
-    """Whether the file is this ledger's, and has seen no more than it holds; a new one is made so."""
+def _is_ours(connection: sqlite3.Connection, ledger_id: bytes) -> bool:
+    """Whether the file is this ledger's; a new one is made so."""
     connection.execute(TRACKING)
     connection.execute(OWNER)
     owner = connection.execute("SELECT ledger FROM owner").fetchone()
     if owner is None:
         connection.execute("INSERT INTO owner VALUES (?)", (ledger_id,))
         return True
-    (seen,) = connection.execute("SELECT max(position) FROM tracking").fetchone()
-    return owner == (ledger_id,) and (head is None or seen is None or seen <= head)
+    return bool(owner == (ledger_id,))

@@ -6,17 +6,20 @@ An idle ledger answers after one fsync; a busy one shares each fsync among all w
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
+from core.alarms import Alarm, Alarms
 from core.clock import Clock
 from core.errors import HookledgerError, InvalidInputError, OverloadedError
 from core.histogram import LATENCY_BOUNDS, SIZE_BOUNDS, Histogram
 from core.ledger.append import Appended, Appender
+from core.ledger.fault import in_words
 from core.ledger.tail import Segment, Tail
 from core.ledger.unit import Answer, Body, Claim, Recorded, Unit, Unwritable
-from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX
+from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX, DAMAGED_AGAIN_S, PROBE_MS, WRITE_AGAIN_S
 from core.log import Log
 
 log = Log("ledger")
@@ -35,13 +38,14 @@ class Writer:
         self,
         appender: Appender,
         clock: Clock,
+        alarms: Alarms,
         executor: Executor,
         background: Executor,
         *,
         commit_units_max: int = COMMIT_UNITS_MAX,
     ) -> None:
         self._appender = appender
-        self._clock = clock
+        self._clock, self._alarms = clock, alarms
         self._executor, self._background = executor, background
         self._commit_units_max = commit_units_max
         self._waiting: deque[tuple[Sequence[Unit], OnAnswers]] = deque()
@@ -51,7 +55,10 @@ class Writer:
         self.tail = Tail()
         self.head = appender.last
         self.fault: str | None = None
-        """Why the last commit failed; None when it did not."""
+        """Why the ledger cannot be written, in one line that says what to do; None when it can."""
+        self.on_fault: list[Callable[[bool], None]] = []
+        """Called with True when the ledger begins to be at fault, and with False when it no longer is."""
+        self._probe: Alarm | None = None
         self.commit_ms, self.commit_events = Histogram(LATENCY_BOUNDS), Histogram(SIZE_BOUNDS)
         self.commits_failed = 0
         self._begun_at = 0.0
@@ -142,14 +149,62 @@ class Writer:
             self._idle = None
 
     def _failed(self, done: list[tuple[Sequence[Unit], OnAnswers]], error: BaseException) -> None:
-        self.fault = f"{type(error).__name__}: {error}"
-        log.say("ledger.commit_failed", error=self.fault)
-        refusal = OverloadedError(f"the ledger cannot write: {error}; nothing was kept, try again")
+        self._at_fault(error)
+        wait_s = DAMAGED_AGAIN_S if self._appender.recorder.damage is not None else WRITE_AGAIN_S
+        refusal = OverloadedError(f"the ledger cannot write: {self.fault}; nothing was kept", retry_after_s=wait_s)
         for _, on_answers in done:
             on_answers(refusal)
 
+    # Whether the ledger can be written.
+
+    def doubt(self) -> None:
+        """Somebody could not read the ledger: see whether it can still be written."""
+        if self._probe is None:
+            self._probe = self._alarms.after(0, self._try)
+
+    def _at_fault(self, error: BaseException) -> None:
+        """Say what is wrong, once, and look now and then whether it still is: nobody may come who would find out."""
+        if isinstance(error, HookledgerError):
+            fault = str(error)
+        elif isinstance(error, sqlite3.Error | OSError):
+            fault = in_words(error, self._appender.recorder.path)
+        else:
+            fault = f"{type(error).__name__}: {error}"
+        if fault != self.fault:
+            is_new, self.fault = self.fault is None, fault
+            log.say("ledger.commit_failed", _unless_foreseen(error), error=fault)
+            if is_new:
+                for tell in self.on_fault:
+                    tell(True)
+        if self._probe is None and self._appender.recorder.damage is None:
+            self._probe = self._alarms.after(PROBE_MS, self._try)
+
+    def _well(self) -> None:
+        if self.fault is not None:
+            self.fault = None
+            log.say("ledger.written_again")
+            for tell in self.on_fault:
+                tell(False)
+
+    def _try(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(self._executor, self._appender.probe).add_done_callback(self._tried)
+
+    def _tried(self, future: asyncio.Future[None]) -> None:
+        self._probe = None
+        error = future.exception()
+        if error is None:
+            self._well()
+        else:
+            self._at_fault(error)
+
+    def close(self) -> None:
+        """Nothing is committed any more."""
+        if self._probe is not None:
+            self._probe.cancel()
+
     def _answer(self, done: list[tuple[Sequence[Unit], OnAnswers]], appended: Appended) -> None:
-        self.fault = None
+        self._well()
         self.head = appended.last
         answers = appended.answers
         events: list[Recorded] = []
@@ -176,3 +231,8 @@ class Writer:
             self.tail.add(segment)
             for follow in self._followers:
                 follow(segment)
+
+
+def _unless_foreseen(error: BaseException) -> BaseException | None:
+    """A bug is logged with its traceback."""
+    return None if isinstance(error, HookledgerError | sqlite3.Error | OSError) else error

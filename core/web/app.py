@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -68,6 +69,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except HookledgerError as error:
         return problem(error)
+    except sqlite3.Error as error:
+        log.say("request.unreadable", method=request.method, path=request.path, error=error)
+        return problem(OverloadedError(f"the data cannot be read just now: {error}"))
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -67,11 +67,12 @@ class Place:
         self._running: list[asyncio.subprocess.Process] = []
 
     async def start(self, *words: str, **environment: str) -> asyncio.subprocess.Process:
+        return await self.start_python("-m", "hookledger", *words, **environment)
+
+    async def start_python(self, *words: str, **environment: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *self.before,
             sys.executable,
-            "-m",
-            "hookledger",
             *words,
             cwd=ROOT,
             env={**self.environment, **environment},
@@ -83,7 +84,10 @@ class Place:
         return process
 
     async def run(self, *words: str, stdin: str = "", **environment: str) -> Ran:
-        process = await self.start(*words, **environment)
+        return await self.ended(await self.start(*words, **environment), stdin)
+
+    async def ended(self, process: asyncio.subprocess.Process, stdin: str = "") -> Ran:
+        """What a process said, once it has ended."""
         async with asyncio.timeout(3 * DEADLINE_S):
             out, err = await process.communicate(stdin.encode())
         assert process.returncode is not None

@@ -1,11 +1,18 @@
-"""Each test has a data directory of its own; no process outlives it."""
+"""Each test has a data directory of its own, and no process outlives it; at the end the faults are counted."""
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
+from core.office import Office
 from tests.end_to_end.place import Place
 from tests.faults.live import Mailbox
+from tests.faults.patient import Past, Patient
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(name="place")
@@ -19,3 +26,54 @@ async def _place(tmp_path):
 async def _mailbox():
     async with Mailbox() as mailbox:
         yield mailbox
+
+
+@pytest.fixture(name="patient")
+async def _patient(tmp_path):
+    patient = Patient(tmp_path)
+    await patient.receiver.open()
+    yield patient
+    await patient.close()
+
+
+@pytest.fixture(scope="session", name="past")
+def _past(tmp_path_factory) -> Past:
+    """A ledger of some hundred pages, closed in order: made once, and copied for each test that wants one."""
+
+    async def made() -> Past:
+        patient = Patient(tmp_path_factory.mktemp("past"))
+        await patient.receiver.open()
+        try:
+            await patient.prepare()
+            await patient.serve()
+            for _ in range(4):
+                await patient.accept(100)
+            await patient.all_delivered()
+            await patient.stop()
+            await switch_off_webhooks(patient.data)
+        finally:
+            await patient.close()
+        return Past(patient.data, patient.token, patient.acknowledged)
+
+    return asyncio.run(made())
+
+
+async def switch_off_webhooks(data: Path) -> None:
+    office = Office(data, environment={}, check_url=lambda url, ssl: None)
+    await office.start()
+    for known in list(office.directory.webhooks.values()):
+        await office.webhooks.switch(known.number, enabled=False, by=None)
+    await office.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The fault suite's count."""
+    ran = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call" and Path(report.fspath).is_relative_to(HERE.relative_to(Path.cwd()))
+    ]
+    if ran:
+        passed = sum(report.passed for report in ran)
+        terminalreporter.write_line(f"fault suite: {passed} of {len(ran)} faults met as expected")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core.errors import LedgerError
 from core.ledger import claims
 from core.ledger.unit import Claim, Duplicate, Unit
 from tests.builders import Books, neutral
@@ -125,14 +126,17 @@ def test_an_index_that_is_lost_is_made_anew(loss, tmp_path):
         assert books.append(*map(claiming, range(1, 1_002))) == list(map(Duplicate, range(1, 1_002)))
 
 
-def test_an_index_that_knows_more_than_the_ledger_is_made_anew(tmp_path):
-    """Where the ledger was brought back from a copy, what happened after the copy is no duplicate."""
+def test_an_index_that_knows_more_than_the_ledger_is_said_so(tmp_path):
+    """The ledger may have lost its newest events; where it is an older copy on purpose, removing the index says so."""
     with Books(tmp_path) as books:
         fill(books, range(1, 4))
         books.recorder.writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         shutil.copy(tmp_path / "ledger.sqlite", tmp_path / "copy")
         fill(books, range(4, CLAIMS))
     shutil.copy(tmp_path / "copy", tmp_path / "ledger.sqlite")
+    with pytest.raises(LedgerError, match=r"ends at position 3, .*has seen \d+: .* remove claims.sqlite"):
+        Books(tmp_path)
+    (tmp_path / INDEX).unlink()
     with Books(tmp_path) as books:
         assert knows_all(books, range(1, 4))
 

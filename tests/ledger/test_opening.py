@@ -26,7 +26,7 @@ def test_a_directory_that_cannot_be_made_is_said_so(tmp_path, place):
 def test_a_damaged_ledger_is_said_so(tmp_path):
     """A ledger that cannot be read is not made anew."""
     (tmp_path / "ledger.sqlite").write_bytes(b"rubbish" * 1000)
-    with pytest.raises(LedgerError, match="cannot be opened"):
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite: it is damaged: .* restore. the newest backup"):
         opened(tmp_path)
 
 

@@ -12,6 +12,7 @@ from core.ledger.unit import Unit
 from core.ledger.views import Views
 from core.ledger.writer import Writer
 from core.limits import READ_EVENTS_MAX
+from core.mending import Mending
 from core.model.topics import Codec
 from tests.builders import Books, neutral
 from tests.invented import InventedClock
@@ -40,7 +41,7 @@ class House:
 
     def new_writer(self):
         """As a new process has it: with nothing in its tail."""
-        return Writer(self.books.appender, self.clock, self.threads[0], self.threads[1])
+        return Writer(self.books.appender, self.clock, self.clock, self.threads[0], self.threads[1])
 
     def follower(self, view=None, **given):
         return Follower(
@@ -52,6 +53,12 @@ class House:
             self.clock,
             self.clock,
         )
+
+    def mend(self):
+        """From here on the file is made anew when it turns out to be damaged."""
+        mending = Mending(self.views, self.books.reader, self.writer, self.threads[2], self.clock)
+        mending.anew[Seen.name] = Seen
+        mending.start()
 
     def units(self, count):
         first, self._next = self._next, self._next + count

@@ -7,6 +7,7 @@ from hypothesis import given
 
 from core.history import History
 from core.history_entries import page, standings
+from core.ledger.files import remove
 from core.ledger.views import Views
 from tests.views.following import CUTS, follow_in_pieces, rows_of
 from tests.views.ledgers import STEPS, books_of
@@ -57,8 +58,8 @@ def test_any_split_gives_equal_rows(steps, cuts):
     with books_of(steps) as books:
         whole = followed(books, [(1_000, 1, False)])
         at_once = rows_of(whole, History)
-        whole.discard()
         whole.close()
+        remove(whole.path)
         pieces = followed(books, cuts)
         assert rows_of(pieces, History) == at_once
         pieces.close()

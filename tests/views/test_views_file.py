@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from core.errors import LedgerError
 from core.ledger.views import Views
 from tests.builders import Books
 from tests.views.seen import Seen
@@ -72,19 +73,59 @@ async def test_a_damaged_file_is_made_anew(house, offset, junk):
     assert await followed_to_the_end(house) == list(range(1, 301))
 
 
-async def test_damage_that_is_found_later_is_healed_by_the_next_start(house):
-    """When it meets damage deep inside its file a view stands by, and the next start makes it anew."""
+async def test_damage_that_is_found_later_is_healed_while_the_view_is_followed(house):
+    """Damage deep inside the file is met when a batch is written: it is made anew, and the batch is not lost."""
     await a_file(house, events=3_000)
     pages = house.file.stat().st_size // 4_096
     spoil(house.file, 4 * 4_096, b"\xff" * 4_096 * (pages - 4))
-    house.record_before(100)
     house.reopen_views()
+    house.writer = house.new_writer()
+    house.mend()
     follower = house.follower()
     await follower.start()
-    await follower.stop()
-    assert follower.stands_by
-    house.views.close()
-    assert await followed_to_the_end(house) == list(range(1, 3_101))
+    await house.record(100)
+    await house.until(lambda: follower.written == 3_100)
+    assert (follower.fault, follower.stands_by, house.views.damage) == (None, False, None)
+    assert house.seen() == list(range(1, 3_101))
+
+
+async def test_damage_that_a_question_meets_is_healed_without_a_batch(house):
+    """Nothing new need be recorded for that: who asks is refused once, and answered when the file is whole."""
+    await a_file(house, events=3_000)
+    pages = house.file.stat().st_size // 4_096
+    spoil(house.file, 4 * 4_096, b"\xff" * 4_096 * (pages - 4))
+    house.reopen_views()
+    house.mend()
+    house.follower()
+    with pytest.raises(sqlite3.DatabaseError):
+        house.seen()
+    await house.until(lambda: house.views.damage is None)
+    assert house.seen() == list(range(1, 3_001))
+
+
+async def test_healing_waits_for_a_disk_that_takes_it(house, monkeypatch):
+    """Where the file cannot be made anew, it is tried again; until then nobody is answered with half of it."""
+    await a_file(house, events=3_000)
+    pages = house.file.stat().st_size // 4_096
+    spoil(house.file, 4 * 4_096, b"\xff" * 4_096 * (pages - 4))
+    house.reopen_views()
+    house.mend()
+    house.follower()
+    fill, left = house.views.fill, [2]
+
+    def on_a_full_disk(path, seen):
+        fill(path, seen)
+        if left[0]:
+            left[0] -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+
+    house.views.fill = on_a_full_disk
+    with pytest.raises(sqlite3.DatabaseError):
+        house.seen()
+    await house.until(lambda: house.views.damage is None)
+    assert left == [0]
+    assert house.seen() == list(range(1, 3_001))
+    assert not house.file.with_name("views.sqlite.new").exists()
 
 
 async def test_a_file_of_another_ledger_is_made_anew(house, tmp_path_factory):
@@ -97,11 +138,13 @@ async def test_a_file_of_another_ledger_is_made_anew(house, tmp_path_factory):
     assert await followed_to_the_end(house) == list(range(1, 301))
 
 
-async def test_a_file_that_is_ahead_of_its_ledger_is_made_anew(house):
-    """After a ledger was put back to an older copy of it, rows of what it no longer holds go."""
+async def test_a_file_that_is_ahead_of_its_ledger_is_said_so(house):
+    """Rows of what the ledger no longer holds mean that it has lost something, or was put back on purpose."""
     await a_file(house)
-    house.views = Views(house.file, house.books.recorder.identity, 299)
-    assert house.views.begin(Seen.name, Seen.tables) == 0
+    with pytest.raises(LedgerError, match=r"ends at position 299, .* has seen 300: .* remove views.sqlite"):
+        Views(house.file, house.books.recorder.identity, 299)
+    house.views = house.open_views()
+    assert house.seen() == list(range(1, 301))
 
 
 async def test_what_cannot_be_opened_is_not_taken_for_a_damaged_file(house):

@@ -51,6 +51,7 @@ class World(Turned):
         for name, values in SIZES.items():
             patch.setattr(name, self.random.choice(values))
         patch.setattr(Appender, "append", self._failing(Appender.append, lambda: self.is_ledger_down))
+        patch.setattr(Appender, "probe", self._failing(Appender.probe, lambda: self.is_ledger_down))
         patch.setattr(Views, "move", self._failing(Views.move, lambda: self.are_views_down))
         patch.setattr(Views, "rows", self._failing(Views.rows, lambda: self.are_views_down))
         self._happenings = self._weighted()
