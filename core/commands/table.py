@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from core.commands.door import Named
 
 COMMANDS: Mapping[str, Named] = {
+    "backup": Named("core.commands.backup:backup", "Copy the ledger, while `serve` runs or not, and check the copy."),
     "completion": Named(
         "core.commands.completion:completion",
         "Print what makes a shell complete commands, options, triggers and ids.",
@@ -18,6 +19,7 @@ COMMANDS: Mapping[str, Named] = {
         "Show installed plugins: their versions, hooks and triggers, and their faults.",
     ),
     "publish": Named("core.commands.publish:publish", "Publish portal events from a file, or from standard input."),
+    "restore": Named("core.commands.backup:restore", "Make the ledger of a data directory from a backup."),
     "token": Named(
         "core.commands.tokens:token", "Say who may publish, and who may ask: make tokens, list and revoke them."
     ),

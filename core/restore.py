@@ -1,0 +1,89 @@
+"""A copy of the ledger in a data directory that has none: copied, checked whole, and only then given its name."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from core.backup import check
+from core.clock import Clock
+from core.errors import ConflictError, LedgerError, NotFoundError
+from core.ledger.claims import CLAIMS_FILE
+from core.ledger.files import BESIDE, put_in_place, remove
+from core.ledger.keys import KEY_FILE, MasterKey, given_key, write_key
+from core.ledger.read import Reader
+from core.ledger.sqlite import SqliteRecorder
+from core.model.topics import Codec
+from core.office import LEDGER_FILE, VIEWS_FILE, Lock
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """`position`: the last one in the ledger. `key`: the master key is there, and opens the newest secret; False: it
+    is still to be brought."""
+
+    data: str
+    position: int
+    bytes: int
+    tenants: int
+    key: bool
+    seconds: float
+
+
+def restore(copy: Path, data: Path, key_file: Path | None, environment: Mapping[str, str], clock: Clock) -> Restored:
+    """Put *copy* into *data*, with the master key of *key_file* if one is given; blocks.
+
+    ConflictError when there is a ledger in *data*; LedgerError when the copy is not whole, or the key is another
+    ledger's. Views of a ledger that was there before are removed.
+    """
+    started = clock.now_ms()
+    if not copy.is_file():
+        raise NotFoundError(f"there is no file {copy}")
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LedgerError(f"{data} cannot be used: {error.strerror}; name another --data") from error
+    ledger = data / LEDGER_FILE
+    with closing(Lock(data)):
+        there = [name for suffix in ("", *BESIDE) if (data / (name := LEDGER_FILE + suffix)).exists()]
+        if there:
+            raise ConflictError(f"{data} has {' and '.join(there)}: move that away first, or name another --data")
+        part = data / f".{LEDGER_FILE}.part"
+        try:
+            remove(part)
+            part.touch(mode=0o600)
+            shutil.copyfile(copy, part)
+            position, tenants = check(part)
+            has_key = _bring_key(part, data, key_file, environment)
+            for derived in (VIEWS_FILE, CLAIMS_FILE):
+                remove(data / derived)
+            put_in_place(part, ledger)
+        except (sqlite3.Error, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise LedgerError(f"{copy} cannot be restored to {data}: {why}") from error
+        finally:
+            remove(part)
+    took_s = (clock.now_ms() - started) / 1_000
+    return Restored(str(data), position, ledger.stat().st_size, tenants, has_key, took_s)
+
+
+def _bring_key(ledger: Path, data: Path, key_file: Path | None, environment: Mapping[str, str]) -> bool:
+    """Whether the key that will be used is there; LedgerError where it opens no secret."""
+    with closing(SqliteRecorder(ledger, create=False)) as recorder:
+        newest = Reader(recorder, Codec()).newest_secret()
+    key = given_key({}, key_file) if key_file is not None else given_key(environment, data / KEY_FILE)
+    if key is None:
+        if key_file is not None:
+            raise NotFoundError(f"there is no file {key_file}")
+        return newest is None
+    if newest is not None:
+        MasterKey(key).open(newest.sealed, newest.webhook)
+    if key_file is not None:
+        write_key(data / KEY_FILE, key)
+        if given_key({}, data / KEY_FILE) != key:
+            raise ConflictError(f"{data / KEY_FILE} is another key: move it away first")
+    return True
