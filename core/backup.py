@@ -45,7 +45,7 @@ def copy_ledger(ledger: Path, target: Path, clock: Clock, on_copied: OnCopied = 
     ConflictError when *target* is there; LedgerError when the ledger cannot be read, or the copy is not whole. Whenever
     this is killed, *target* is not there or whole.
     """
-    started = clock.now_ms()
+    started = clock.monotonic_ms()
     if target.exists():
         raise ConflictError(f"{target} is there already: name another file")
     part = target.with_name(f".{target.name}.part")
@@ -60,7 +60,7 @@ def copy_ledger(ledger: Path, target: Path, clock: Clock, on_copied: OnCopied = 
         raise LedgerError(f"{ledger} cannot be copied to {target}: {why}") from error
     finally:
         remove(part)
-    return Copy(str(target), position, target.stat().st_size, tenants, (clock.now_ms() - started) / 1_000)
+    return Copy(str(target), position, target.stat().st_size, tenants, (clock.monotonic_ms() - started) / 1_000)
 
 
 def _copy(ledger: Path, part: Path, on_copied: OnCopied) -> None:

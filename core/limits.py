@@ -173,6 +173,10 @@ FEED_PATIENCE_S = 120
 FEED_REFUSED_SHOWN_MAX = 20
 """Refused entries that are told one by one; the others are counted."""
 
+# Time
+CLOCK_STEP_MS = 2_000
+"""By so much the wall clock must have been set, ahead or back, to be said so; less is a clock that is kept right."""
+
 # Views
 FOLD_MS = 250
 """How long a view gathers before it writes."""

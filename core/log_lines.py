@@ -106,6 +106,7 @@ LINES = {
     "serve.stopped": Line(
         INFO, "stopped: {finished} requests under way were finished, {cut_off} cut off; {waiting} deliveries wait"
     ),
+    "clock.set": Line(WARNING, "the clock was set {way} by {by_s:.1f} s: what waits for a retry keeps its wait"),
     "tracing.missing": Line(
         WARNING, "OTEL_… asks for traces, and what makes them is missing: pip install 'hookledger[otel]'"
     ),

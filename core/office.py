@@ -19,7 +19,8 @@ from core.alarms import Alarms, LoopAlarms
 from core.carried import Lookout
 from core.check_url import CheckUrl
 from core.chronicle import Chronicle
-from core.clock import Clock, SystemClock
+from core.clock import Clock, SystemClock, WatchedClock
+from core.clock_steps import ClockSteps
 from core.directory import SNAPSHOT, Directory
 from core.errors import LedgerBusyError, LedgerError
 from core.histogram import Histogram
@@ -135,7 +136,7 @@ class Office:
     ) -> None:
         self.data = data
         _prepare(data)
-        self.clock = clock or SystemClock()
+        self.clock = WatchedClock(clock or SystemClock())
         self.alarms = alarms or LoopAlarms(self.clock)
         self.random = random = random or Randomness()
         with ExitStack() as opened:
@@ -169,6 +170,7 @@ class Office:
         self.gauges: list[Callable[[], Awaitable[Iterable[tuple[str, tuple[str, ...], float | Histogram]]]]] = []
         """Who else has something to show at `/metrics`: samples as core/gauges.py has them."""
         self.followers: list[Follower] = []
+        self.clock_steps = ClockSteps(self.clock, self.writer, self.reader, self.alarms)
         self.mending = Mending(self.views, self.reader, self.writer, self.viewing, self.alarms)
         self.follow(History(self.reader), lambda: History(self.reader))
 
@@ -217,6 +219,7 @@ class Office:
     async def start(self) -> None:
         """Record which plugins read events from here on, and bring all views up to the ledger."""
         self.mending.start()
+        self.clock_steps.start()
         if self.plugins.faults:
             # Nothing is read until they are all there, or uninstalled: one that is broken has not gone.
             self.renewal.begin()
@@ -239,6 +242,7 @@ class Office:
     async def close(self) -> None:
         """Finish what is under way, and write down what makes the next start fast."""
         await self.renewal.stop()
+        self.clock_steps.stop()
         await self.writer.settle()
         self.mending.stop()
         for follower in self.followers:

@@ -54,7 +54,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 def rebuild(reader: Reader, path: Path, views: Sequence[View], clock: Clock) -> Rebuilt:
     """Fold the whole ledger into new rows of all *views*; blocks. The views must be new, and are of no use after."""
-    started = clock.now_ms()
+    started = clock.monotonic_ms()
     ledger_id = reader.recorder.identity
     head = reader.head()
     seen = {name: position for name, position in _seen(path, ledger_id).items() if position <= head}
@@ -74,7 +74,7 @@ def rebuild(reader: Reader, path: Path, views: Sequence[View], clock: Clock) -> 
         if collecting:
             gc.enable()
         remove(fresh)
-    return Rebuilt(head, clock.now_ms() - started, compared)
+    return Rebuilt(head, clock.monotonic_ms() - started, compared)
 
 
 def _fill(

@@ -53,7 +53,7 @@ class Renewal:
             self._alarm.cancel()
 
     def _wait(self) -> None:
-        self._alarm = self._alarms.at(self._clock.now_ms() + PLUGIN_AGAIN_S * 1000, self._wake)
+        self._alarm = self._alarms.after(PLUGIN_AGAIN_S * 1000, self._wake)
 
     def _wake(self) -> None:
         self._task = asyncio.ensure_future(self._try())

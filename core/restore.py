@@ -40,7 +40,7 @@ def restore(copy: Path, data: Path, key_file: Path | None, environment: Mapping[
     ConflictError when there is a ledger in *data*; LedgerError when the copy is not whole, or the key is another
     ledger's. Views of a ledger that was there before are removed.
     """
-    started = clock.now_ms()
+    started = clock.monotonic_ms()
     if not copy.is_file():
         raise NotFoundError(f"there is no file {copy}")
     try:
@@ -67,7 +67,7 @@ def restore(copy: Path, data: Path, key_file: Path | None, environment: Mapping[
             raise LedgerError(f"{copy} cannot be restored to {data}: {why}") from error
         finally:
             remove(part)
-    took_s = (clock.now_ms() - started) / 1_000
+    took_s = (clock.monotonic_ms() - started) / 1_000
     return Restored(str(data), position, ledger.stat().st_size, tenants, has_key, took_s)
 
 

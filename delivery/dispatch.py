@@ -144,7 +144,7 @@ class Dispatch:
     def hand_out(self) -> None:
         """Give the broker as much as the limits and windows allow."""
         turn, young, places = self._turn, self._young, self._places
-        now = 0
+        now, handed_out_at = self._clock.now_ms(), self._clock.monotonic_ms()
         young_max = 0 if self.gate.reasons else self._young_max
         if places.old > places.places_max:
             young_max -= places.old - places.places_max
@@ -159,7 +159,6 @@ class Dispatch:
             lane.in_turn = False
             if not lane.ready or window.under_way >= window.size:
                 continue
-            now = now or self._clock.now_ms()
             if lane.standing and not places.room(lane.standing):
                 places.wait(lane)
                 continue
@@ -169,7 +168,7 @@ class Dispatch:
             row = lane.ready.popleft()
             self._no_longer_ready(row)
             row.is_marked = True
-            row.handed_out_at = now
+            row.handed_out_at = handed_out_at
             lane.marked += 1
             window.under_way += 1
             young[row.number] = row
@@ -260,12 +259,13 @@ class Dispatch:
 
     def _watch(self) -> None:
         oldest = next(iter(self._young.values()))
-        self._slow_alarm = self._alarms.at(oldest.handed_out_at + SLOW_MS, self._grow_old)
+        age_ms = self._clock.monotonic_ms() - oldest.handed_out_at
+        self._slow_alarm = self._alarms.after(max(SLOW_MS - age_ms, 0), self._grow_old)
 
     def _grow_old(self) -> None:
         """Move requests that are slow by now from the young to the old."""
         self._slow_alarm = None
-        limit = self._clock.now_ms() - SLOW_MS
+        limit = self._clock.monotonic_ms() - SLOW_MS
         for row in list(self._young.values()):
             if row.handed_out_at > limit:
                 break

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from core.directory import Directory
 from core.ledger.unit import Body, Recorded
 from core.limits import FAILING_MS_MAX
-from core.model import delivery, webhook
+from core.model import clock, delivery, webhook
 from core.model.event import Event
 from core.model.portal_event import Received
 from delivery import outbox_table
@@ -41,6 +41,7 @@ class Outbox:
         """Deliveries on disk whose stream went on by an attempt that moves nothing: their version."""
         self._dirty_lanes: dict[int, Lane] = {}
         self._reacted: dict[int, tuple[str, int] | None] = {}
+        self._shift_ms = 0
         self._writing: Batch | None = None
         self._passed: dict[int, None] | None = None
         """While rows are read from disk: those that were written as ended or moved on since the reading began."""
@@ -49,6 +50,8 @@ class Outbox:
         self.on_reaction: Callable[[], None] = lambda: None
         self.on_due: Callable[[Lane, int], None] = lambda _lane, _at_ms: None
         """Called with a lane and the time when one of its rows on disk is due."""
+        self.on_shifted: Callable[[], None] = lambda: None
+        """Called when rows on disk are due at other times than before, because the clock was set."""
         dispatch.on_set_aside = self._set_aside
 
     def take(self, events: Sequence[Recorded], bodies: Mapping[int, Body]) -> None:
@@ -75,6 +78,8 @@ class Outbox:
                 self._ended(event.number)
             case delivery.LateAttempt():
                 self._was_late(event.number, version)
+            case clock.Stepped():
+                self._shift(event.by)
             case webhook.Enabled() | webhook.Disabled() | webhook.Deleted():
                 self._webhook_changed(stream, event)
 
@@ -124,7 +129,7 @@ class Outbox:
             lane.held_until = max(lane.held_until, event.holds)
         if attempt.status == 410:
             self._react(lane, "gone", position)
-        elif event.next is None and attempt.started + attempt.took - lane.failing_since > FAILING_MS_MAX:
+        elif event.next is None and event.at - lane.failing_since > FAILING_MS_MAX:
             self._react(lane, "failing", position)
         if event.next is None:
             lane.open -= 1
@@ -186,6 +191,15 @@ class Outbox:
                 self._wait_no_more(row)
                 self._dispatch.accept(lane, row)
         return True
+
+    def _shift(self, by_ms: int) -> None:
+        """The clock was set: every wait keeps its length."""
+        self._shift_ms += by_ms
+        for row in {**self.rows, **self._inserts}.values():
+            row.due += by_ms
+        self._moved = {number: moved._replace(due=moved.due + by_ms) for number, moved in self._moved.items()}
+        for lane in self._dispatch.lanes.values():
+            lane.shift(by_ms)
 
     def _react(self, lane: Lane, reason: str, cause: int) -> None:
         self.reactions[lane.number] = self._reacted[lane.number] = (reason, cause)
@@ -254,7 +268,8 @@ class Outbox:
             (lane.number, lane.last_success, lane.failing_since, lane.recorded_hold)
             for lane in self._dirty_lanes.values()
         ]
-        batch = Batch(inserts, values, self._moved, self._late, self._deleted, lanes, self._reacted)
+        batch = Batch(inserts, values, self._moved, self._late, self._deleted, lanes, self._reacted, self._shift_ms)
+        self._shift_ms = 0
         self._moved, self._late, self._deleted, self._dirty_lanes, self._reacted = {}, {}, {}, {}, {}
         self._writing = batch
         return batch
@@ -275,3 +290,5 @@ class Outbox:
                 self.on_due(self._dispatch.lane(row.webhook), row.due)
         for moved in batch.moved.values():
             self.on_due(self._dispatch.lane(moved.webhook), moved.due)
+        if batch.shift_ms and not self._shift_ms:
+            self.on_shifted()

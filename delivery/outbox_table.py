@@ -54,6 +54,8 @@ class Batch(msgspec.Struct):
     deleted: dict[int, None]
     lanes: list[tuple[int, int | None, int | None, int]]
     reactions: dict[int, tuple[str, int] | None]
+    shift_ms: int = 0
+    """So far the clock was set meanwhile: all else in the batch is as it is after that."""
 
 
 class Want(NamedTuple):
@@ -81,6 +83,8 @@ class Due(NamedTuple):
 
 def write(connection: sqlite3.Connection, batch: Batch) -> None:
     """Write a batch inside the follower's transaction."""
+    if batch.shift_ms:
+        _shift(connection, batch.shift_ms)
     insert_rows(connection, "outbox_1", 9, batch.values, verb="REPLACE")
     connection.executemany(
         "UPDATE outbox_1 SET version=?, attempt=?, due=?, failed_at=?, failure=? WHERE number=? AND webhook=?",
@@ -95,6 +99,13 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
             connection.execute("DELETE FROM reactions_1 WHERE webhook=?", (webhook,))
         else:
             connection.execute("REPLACE INTO reactions_1 VALUES (?,?,?)", (webhook, *reaction))
+
+
+def _shift(connection: sqlite3.Connection, by_ms: int) -> None:
+    """As `Lane.shift`, for what is on disk."""
+    connection.execute("UPDATE outbox_1 SET due=due+?", (by_ms,))
+    connection.execute("UPDATE outbox_webhooks_1 SET held_until=max(held_until+?, 0) WHERE held_until>0", (by_ms,))
+    connection.execute("UPDATE outbox_webhooks_1 SET failing_since=failing_since+?", (by_ms,))
 
 
 def lanes(views: Views, now_ms: int) -> list[Lane]:

@@ -29,7 +29,7 @@ def attempt_of(
     *,
     number: int,
     started_ms: int,
-    ended_ms: int,
+    took_ms: int,
     webhook_version: int,
     secret: bytes,
     wire: int,
@@ -57,7 +57,7 @@ def attempt_of(
     return Attempt(
         number,
         started_ms,
-        max(ended_ms - started_ms, 0),
+        took_ms,
         webhook_version,
         secret,
         wire,

@@ -41,6 +41,7 @@ class Refill:
         self._starved: dict[int, Lane] = {}
         """Lanes that want rows, and there is no room for them in memory."""
         self._task: asyncio.Task[None] | None = None
+        self._is_paused = False
         self._wakes: list[tuple[int, int]] = []
         self._alarm: tuple[int, Alarm] | None = None
         dispatch.on_hunger = self.need
@@ -56,8 +57,27 @@ class Refill:
             return
         lane.refilling = True
         self._hungry[lane.number] = lane
-        if self._task is None and self._dispatch.is_open:
+        self._start()
+
+    def _start(self) -> None:
+        if self._hungry and self._task is None and self._dispatch.is_open and not self._is_paused:
             self._task = asyncio.create_task(self._run())
+
+    def pause(self) -> None:
+        """The clock was set: which rows are due is not known until the outbox has been told, and `go_on` is called."""
+        if not self._is_paused:
+            self._is_paused = True
+            self._dispatch.gate.shut()
+
+    def go_on(self) -> None:
+        """Rows on disk are due at other times than they were: look at all of them again."""
+        was_paused, self._is_paused = self._is_paused, False
+        for lane in self._dispatch.lanes.values():
+            lane.left_on_disk(START[0])
+            self.need(lane)
+        self._start()
+        if was_paused:
+            self._dispatch.gate.open()
 
     def due(self, lane: Lane, at_ms: int) -> None:
         """A row of the lane is on disk, and due at *at_ms*."""
@@ -111,10 +131,12 @@ class Refill:
         loop = asyncio.get_running_loop()
         try:
             while self._hungry and self._dispatch.is_open:
+                now = self._clock.now_ms()
+                if self._is_paused:
+                    break
                 lanes, wants = self._wants()
                 if not wants:
                     continue
-                now = self._clock.now_ms()
                 self._outbox.reading_begins()
                 try:
                     found = await loop.run_in_executor(
@@ -128,7 +150,7 @@ class Refill:
                         self.wake(lane, now + 1_000)
                     continue
                 for lane in lanes:
-                    self._stock(lane, found[lane.number])
+                    self._stock(lane, found[lane.number], now)
                 self._dispatch.hand_out()
         finally:
             self._outbox.reading_ends()
@@ -160,7 +182,7 @@ class Refill:
         for lane in starved.values():
             self.need(lane)
 
-    def _stock(self, lane: Lane, stock: Stock) -> None:
+    def _stock(self, lane: Lane, stock: Stock, now: int) -> None:
         """Make ready what is not in memory, and has not ended or moved on since the reading."""
         lane.refilling = False
         for row in stock.rows:
@@ -175,7 +197,7 @@ class Refill:
         if lane.missed <= lane.cursor[0]:
             lane.cursor = START
         is_behind = stock.has_more or lane.missed < NEVER
-        lane.spilled = is_behind or not self._outbox.offer_waiting(lane, self._clock.now_ms())
+        lane.spilled = is_behind or not self._outbox.offer_waiting(lane, now)
         if is_behind and not lane.ready:
             self.need(lane)
         if stock.wake_at is not None:
@@ -189,8 +211,7 @@ class Refill:
                 self.wake(lane, at_ms)
             if lane.spilled:
                 self.need(lane)
-        if self._hungry and self._task is None:
-            self._task = asyncio.create_task(self._run())
+        self._start()
 
     async def settled(self) -> None:
         """Wait until no reading is under way."""

@@ -75,6 +75,7 @@ class Row:
         self.is_ready = self.is_marked = self.is_answered = self.is_waiting = False
         self.is_old = self.is_suspect = self.traced = False
         self.handed_out_at = 0
+        """By the monotonic clock."""
 
     @property
     def size(self) -> int:
@@ -146,6 +147,15 @@ class Lane:
         self.took_ms = 0.0
         """How long attempts take by now: an eighth of the last one, and so on back. For people, as is the next one."""
         self.failed_in_a_row = 0
+
+    def shift(self, by_ms: int) -> None:
+        """The clock was set: what is counted from before is to end so much later, or sooner, by it."""
+        if self.held_until:
+            self.held_until = max(self.held_until + by_ms, 0)
+        if self.recorded_hold:
+            self.recorded_hold = max(self.recorded_hold + by_ms, 0)
+        if self.failing_since is not None:
+            self.failing_since += by_ms
 
     def left_on_disk(self, due: int) -> None:
         """A row that is due by now is on disk, or on its way there, and not in memory: the next round finds it."""

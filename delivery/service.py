@@ -132,13 +132,18 @@ class Service:
         if jitter is None:
             jitter = partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
-        office.writer.on_fault.append(self._on_fault)
+        self._heed_faults()
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
         office.lookout = Lookout(office, self.dispatch, self.readiness).look
         office.gauges.append(Gauges(self.dispatch, self.reactions, self.sender, office.clock.now_ms).samples)
         self.is_ready = self.is_stopping = False
         self._under_way = 0
+
+    def _heed_faults(self) -> None:
+        self.office.clock_steps.on_step = self.refill.pause
+        self.outbox.on_shifted = self._shifted
+        self.office.writer.on_fault.append(self._on_fault)
 
     def _on_fault(self, is_at_fault: bool) -> None:
         """Nothing is handed out whose outcome could not be recorded."""
@@ -177,6 +182,10 @@ class Service:
         self.outbox.reactions.update(outbox_table.reactions(self.office.views))
         lanes = outbox_table.lanes(self.office.views, self.office.clock.now_ms())
         self.dispatch.lanes.update({lane.number: lane for lane in lanes})
+
+    def _shifted(self) -> None:
+        if not self.office.clock_steps.is_under_way:
+            self.refill.go_on()
 
     def readiness(self) -> Sequence[str]:
         """Why the service does not do its work just now; empty when it does."""

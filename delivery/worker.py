@@ -131,7 +131,7 @@ class Workers:
     async def _attempt(self, row: Row) -> None:
         while True:
             webhook = self._directory.by_number[row.webhook]
-            started = self._clock.now_ms()
+            started, began = self._clock.now_ms(), self._clock.monotonic_ms()
             if not webhook.enabled or self._dispatch.lanes[row.webhook].held_until > started:
                 self._dispatch.returned(row)
                 return
@@ -146,7 +146,7 @@ class Workers:
                 self._dispatch.returned(row, holds_until=started + AGAIN_MS)
                 return
             if reason is not None:
-                self._finish(row, webhook, Unreached(reason), started, started, b"")
+                self._finish(row, webhook, Unreached(reason), started, 0, b"")
                 return
         content = row.content
         assert content is not None
@@ -171,7 +171,7 @@ class Workers:
             self._short = started, error
             self._dispatch.returned(row, holds_until=started + AGAIN_MS)
             return
-        self._finish(row, webhook, outcome, started, self._clock.now_ms(), body)
+        self._finish(row, webhook, outcome, started, self._clock.monotonic_ms() - began, body)
 
     async def _prepare(self, webhook: Webhook) -> str | None:
         """Make ready what the webhook's attempts share; why that cannot be, or None."""
@@ -187,13 +187,13 @@ class Workers:
         self._prepared[webhook.number] = Prepared(webhook, target, Signer(secret))
         return None
 
-    def _finish(self, row: Row, webhook: Webhook, outcome: Outcome, started: int, ended: int, body: bytes) -> None:
+    def _finish(self, row: Row, webhook: Webhook, outcome: Outcome, started: int, took: int, body: bytes) -> None:
         salt = self._random(16) if isinstance(outcome, Answered) and outcome.body else b""
         attempt = attempt_of(
             outcome,
             number=row.attempt,
             started_ms=started,
-            ended_ms=ended,
+            took_ms=took,
             webhook_version=webhook.version,
             secret=webhook.secret,
             wire=WIRE,
@@ -209,7 +209,7 @@ class Workers:
             tenant=webhook.tenant,
             webhook=webhook.number,
             number=row.number,
-            ended_ms=ended,
+            ended_ms=self._clock.now_ms(),
             schedule_s=self._schedule_s if webhook.schedule_s is None else webhook.schedule_s,
             jitter=self._jitter(),
         )

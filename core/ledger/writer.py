@@ -59,6 +59,7 @@ class Writer:
         self.on_fault: list[Callable[[bool], None]] = []
         """Called with True when the ledger begins to be at fault, and with False when it no longer is."""
         self._probe: Alarm | None = None
+        self._is_closed = False
         self.commit_ms, self.commit_events = Histogram(LATENCY_BOUNDS), Histogram(SIZE_BOUNDS)
         self.commits_failed = 0
         self._begun_at = 0.0
@@ -159,7 +160,7 @@ class Writer:
 
     def doubt(self) -> None:
         """Somebody could not read the ledger: see whether it can still be written."""
-        if self._probe is None:
+        if self._probe is None and not self._is_closed:
             self._probe = self._alarms.after(0, self._try)
 
     def _at_fault(self, error: BaseException) -> None:
@@ -176,7 +177,7 @@ class Writer:
             if is_new:
                 for tell in self.on_fault:
                     tell(True)
-        if self._probe is None and self._appender.recorder.damage is None:
+        if self._probe is None and not self._is_closed and self._appender.recorder.damage is None:
             self._probe = self._alarms.after(PROBE_MS, self._try)
 
     def _well(self) -> None:
@@ -199,7 +200,8 @@ class Writer:
             self._at_fault(error)
 
     def close(self) -> None:
-        """Nothing is committed any more."""
+        """Nothing is tried any more."""
+        self._is_closed = True
         if self._probe is not None:
             self._probe.cancel()
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from core.errors import LedgerError
-from core.model import catalogue, command, delivery, group, person, portal_event, token, webhook
+from core.model import catalogue, clock, command, delivery, group, person, portal_event, token, webhook
 from core.model.event import Event
 
 TOPICS: dict[str, type[Event]] = {
@@ -36,6 +36,7 @@ TOPICS: dict[str, type[Event]] = {
     "Token.Revoked/1": token.Revoked,
     "Catalogue.Changed/1": catalogue.Changed,
     "Command.Done/1": command.Done,
+    "Clock.Stepped/1": clock.Stepped,
 }
 """Every current topic, and the class it is read as."""
 

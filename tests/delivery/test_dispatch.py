@@ -199,7 +199,7 @@ class Life(RuleBasedStateMachine):
         desk.under_way.append(row)
 
     def is_old(self, row: Row) -> bool:
-        return self.desk.clock.now_ms() - row.handed_out_at >= SLOW_MS
+        return self.desk.clock.monotonic_ms() - row.handed_out_at >= SLOW_MS
 
     def limit(self, webhook: int) -> int:
         """Those that hang leave a quarter to those that are new."""
@@ -253,7 +253,7 @@ class Life(RuleBasedStateMachine):
         while clock.now_ms() < until:
             due = min(clock.next_alarm() or until, until)
             for row in self.desk.under_way:
-                if due - row.handed_out_at >= SLOW_MS:
+                if clock.monotonic_ms() + due - clock.now_ms() - row.handed_out_at >= SLOW_MS:
                     self.standing[row.webhook] = HANGING
             clock.turn_to(due)
 

@@ -48,6 +48,7 @@ class Receiver:
         self.titles: Counter[str] = Counter()
         self.answers = asyncio.Event()
         self.answers.set()
+        self.status = 200
         self._moved = asyncio.Condition()
 
     async def open(self) -> None:
@@ -65,7 +66,7 @@ class Receiver:
         async with self._moved:
             self._moved.notify_all()
         await self.answers.wait()
-        return web.Response(text="ok")
+        return web.Response(status=self.status, text="ok")
 
     async def until(self, count: int) -> None:
         """Wait until so many requests came, of whatever."""

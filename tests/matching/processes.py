@@ -45,6 +45,9 @@ class WanderingClock:
     def __init__(self, random):
         self._random, self._now = random, 1_795_000_000_000
 
+    def monotonic_ms(self):
+        return self._now
+
     def now_ms(self):
         self._now += self._random.choice([0, 1, 7, 300, -20])
         return self._now

@@ -15,9 +15,9 @@ SLACK_MS = 2_500
 """The views write every quarter of a second, and try again after a second."""
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(48))
 async def test_a_life_drawn_by_lot(tmp_path, monkeypatch, caplog, seed):
-    """Events, moods, switches, faults, stops and kills in any order leave nothing lost, doubled, early or forgotten."""
+    """Events, moods, switches, faults, stops, kills, clocks that are set: nothing is lost, doubled or forgotten."""
     async with asyncio.timeout(30):
         world = World(tmp_path / "data", monkeypatch, seed)
         await lived(world)
@@ -35,7 +35,8 @@ async def lived(world: World) -> None:
     await world.run_out()
     check_stories(world)
     check_requests(world)
-    check_promptness(world, waiting, healed_ms, begun)
+    if not world.sets_clocks:
+        check_promptness(world, waiting, healed_ms, begun)
     check_switches(world, healed_ms)
     await check_tables(world)
     check_memory(world)
@@ -85,7 +86,8 @@ def check_switches(world: World, healed_ms: int) -> None:
                 enabled[numbers[stream]] = isinstance(event, webhook.Enabled)
             case delivery.Cancelled():
                 assert not enabled[event.webhook], f"{event.number} was cancelled, and its webhook is enabled"
-                assert event.at <= healed_ms + SLACK_MS, f"{event.number} was cancelled late"
+                is_late = event.at > healed_ms + SLACK_MS and not world.sets_clocks
+                assert not is_late, f"{event.number} was cancelled late"
     for number, (reason, cause) in PlainFold(world.recorded()).reactions.items():
         assert not enabled[number], f"webhook {number} is enabled in spite of {reason} at {cause}"
 

@@ -39,9 +39,9 @@ def answered(status: int, **headers: str) -> Answered:
 class Request:
     """What the sender was asked to post, and in which life of the service."""
 
-    def __init__(self, life: int, at_ms: int, url: str, said: dict) -> None:
+    def __init__(self, life: int, clock: InventedClock, url: str, said: dict) -> None:
         self.life = life
-        self.at_ms = at_ms
+        self.at_ms, self.monotonic_ms = clock.now_ms(), clock.monotonic_ms()
         self.url = url
         self.title: str = said["payload"].get("title", "")
         self.number: int = said["event"]["id"]
@@ -69,7 +69,7 @@ class ToldSender:
         return Target(url, ssl, False, asyncio.get_running_loop())
 
     async def post(self, target: Target, head_lines: bytes, body: bytes) -> Outcome:
-        request = Request(self._life, self._clock.now_ms(), target.url, json.loads(body))
+        request = Request(self._life, self._clock, target.url, json.loads(body))
         outcome = self._told(request)
         if outcome is not None:
             return outcome
@@ -177,6 +177,12 @@ class Turned:
             self.clock.turn_to(due)
         raise AssertionError("alarms without end")
 
+    async def set_clock(self, by_ms: int) -> None:
+        """Somebody sets the machine's clock. Whoever waits long looks at it now and then, and notices."""
+        self.clock.set(by_ms)
+        self.service.office.clock.now_ms()
+        await self.wait(1)
+
     # Ends and beginnings.
 
     async def begin(self) -> None:
@@ -194,7 +200,7 @@ class Turned:
         The kernel gives up the lock."""
         self.jobs.die()
         await self._end_tasks()
-        self.clock = InventedClock(self.clock.now_ms())
+        self.clock = InventedClock(self.clock.now_ms(), self.clock.monotonic_ms())
         office = self.service.office
         office.views.close()
         office.appender.claims.close()
