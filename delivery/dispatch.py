@@ -47,7 +47,7 @@ class Dispatch:
         self.lanes: dict[int, Lane] = {}
         self._turn: deque[Lane] = deque()
         self._young: dict[int, Row] = {}
-        self._places = Places(old_max)
+        self._places = Places(old_max, young_max)
         self.unrecorded = 0
         """Outcomes that wait for their commit."""
         self.gate = Gate(self.hand_out)

@@ -1,8 +1,9 @@
 """Places for requests that may grow old: taken by those that have, and by those of webhooks that may hang.
 
 A webhook hangs when one of its requests grew old, and none was answered quickly since; it is new when nothing is known
-of it. Those that hang leave a quarter of the places to those that are new. Who finds no place waits, is let in when one
-is free, in their order, or at once when their standing is better by then.
+of it. Those that hang leave a quarter of the places to those that are new, and both together leave a quarter of the
+young requests to those that are quick. Who finds no place waits, is let in when one is free, in their order, or at once
+when their standing is better by then.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from delivery.rows import HANGING, NEW, QUICK, Lane, Row
 class Places:
     """Counts who takes a place, and keeps the lanes that wait for one."""
 
-    __slots__ = ("_waiting", "n_waiting", "old", "places_max", "suspects")
+    __slots__ = ("_waiting", "n_waiting", "old", "places_max", "suspects", "suspects_max")
 
-    def __init__(self, places_max: int) -> None:
+    def __init__(self, places_max: int, young_max: int) -> None:
         self.places_max = places_max
+        self.suspects_max = max(young_max * 3 // 4, 1)
         self.old = self.suspects = 0
-        """Requests that have grown old, and those that take a place because they may."""
+        """Requests that have grown old, and young ones that take a place because they may."""
         self._waiting: dict[int, deque[Lane]] = {NEW: deque(), HANGING: deque()}
         self.n_waiting = 0
 
     def room(self, standing: int) -> int:
         """How many more requests those of this standing may have under way; QUICK needs no place."""
         kept = self.places_max // 4 if standing == HANGING else 0
-        return max(self.places_max - kept - self.old - self.suspects, 0)
+        return max(min(self.places_max - kept - self.old, self.suspects_max) - self.suspects, 0)
 
     def wait(self, lane: Lane) -> None:
         """The lane has its turn again when there is room."""

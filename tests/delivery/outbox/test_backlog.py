@@ -67,7 +67,7 @@ async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned):
     turned.service.dispatch._ready_bytes_max = bytes_max
     turned.clock.turn_to(turned.clock.now_ms() + 300)
     most = 0
-    while turned.service.dispatch.young < 128:
+    while turned.service.dispatch.young < turned.service.dispatch._places.suspects_max:
         await turned.once()
         most = max(most, turned.service.dispatch.ready_bytes)
     assert bytes_max <= most <= bytes_max + (READING_ROWS_MAX + ROWS_MAX + many) * len(payload)
