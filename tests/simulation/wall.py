@@ -19,6 +19,9 @@ class Wall:
     def now_ms(self) -> int:
         return self.at(self._now_s())
 
+    def monotonic_ms(self) -> int:
+        return int(self._now_s() * 1000)
+
     def at(self, true_s: float) -> int:
         """What it showed at a true time."""
         return BEGINNING_MS + int(true_s * 1000) + self._offsets[bisect_right(self._since, true_s) - 1]
