@@ -201,10 +201,10 @@ async def test_what_becomes_of_deliveries_is_told(office):
     known = await make(office)
     assert fates(office.views, office.reader, [known]) == {known.number: (0, 0)}
     _, second, _ = [await deliver(office, known, f"e{number}", is_cancelled=number == 0) for number in range(3)]
-    office.clock.turn_to(NOW + 10_000)
+    office.alarms.turn_to(NOW + 10_000)
     (told,) = await answer(office, webhook_changes.DISABLE, webhook_changes.DisableWebhooks((known.number,)))
     assert (told.is_changed, told.cancelled, told.waiting) == (True, 0, 2)
-    office.clock.turn_to(NOW + 20_000)
+    office.alarms.turn_to(NOW + 20_000)
     await cancel(office, known, second)
     (told,) = await answer(office, webhook_changes.ENABLE, webhook_changes.EnableWebhooks((known.number,)))
     assert (told.is_changed, told.cancelled, told.waiting) == (True, 1, 1)
