@@ -94,8 +94,9 @@ LINES = {
     "secret.unreadable": Line(ERROR, "webhook {webhook}: its secret cannot be read: {error}; trying again", often=True),
     "webhook.unusable": Line(ERROR, "webhook {webhook} cannot be delivered to: {error}", often=True),
     "delivery.unreadable": Line(ERROR, "a delivery cannot be read: {error}; trying again", often=True),
-    "delivery.forgotten": Line(ERROR, "delivery {delivery} cannot be sent: its body was forgotten", often=True),
+    "delivery.forgotten": Line(WARNING, "delivery {delivery} is cancelled: its payload was forgotten", often=True),
     "outbox.unreadable": Line(ERROR, "the outbox cannot be read: {error}; trying again", often=True),
+    "outbox.stuck": Line(CRITICAL, "rows of webhook {webhook} cannot be read; trying again"),
     "reaction.waits": Line(ERROR, "a reaction waits: {error}", often=True),
     "cancelling.stuck": Line(ERROR, "webhook {webhook}: {deliveries} deliveries cannot be cancelled: {answer}"),
     # The process

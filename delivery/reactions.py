@@ -1,4 +1,4 @@
-"""What the outbox does about what happened: 410 and three days of failure disable, disabling cancels.
+"""What the outbox does about what happened: 410 and three days of failure disable; disabling and forgetting cancel.
 
 A reaction carries the position of its cause; a webhook that was enabled again since refuses it.
 """
@@ -19,7 +19,7 @@ from core.office import Office
 from delivery import outbox_table
 from delivery.dispatch import Dispatch
 from delivery.outbox import Outbox
-from delivery.rows import Lane
+from delivery.rows import Lane, Row
 
 log = Log("reactions")
 
@@ -36,6 +36,9 @@ class Reactions:
         self._executor, self._clock, self._alarms = office.reading, office.clock, office.alarms
         self._disable = office.webhooks.disable_for
         self._cancelling: dict[int, Lane] = {}
+        self._refused: dict[int, list[Answer]] = {}
+        """What the ledger said to the last chunk of each of these, where it took none of it."""
+        self._forgotten: dict[int, Row] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
         outbox.on_reaction = self._start
@@ -49,6 +52,11 @@ class Reactions:
     def cancel(self, lane: Lane) -> None:
         """Cancel what waits for a webhook that is disabled or deleted."""
         self._cancelling[lane.number] = lane
+        self._start()
+
+    def forget(self, row: Row) -> None:
+        """Cancel a delivery whose payload was forgotten before it could be sent."""
+        self._forgotten[row.number] = row
         self._start()
 
     def _start(self) -> None:
@@ -66,16 +74,20 @@ class Reactions:
 
     async def _run(self) -> None:
         try:
-            while (self._outbox.reactions or self._cancelling) and not self._is_stopping:
+            while (self._outbox.reactions or self._cancelling or self._forgotten) and not self._is_stopping:
                 for number, (reason, cause) in list(self._outbox.reactions.items()):
                     await self._react(number, reason, cause)
+                await self._cancel_forgotten()
+                # A chunk of each in turn: a long one holds up nothing else.
                 for number in list(self._cancelling):
                     lane = self._cancelling.pop(number)
                     try:
-                        await self._cancel_all(lane)
+                        is_done = await self._cancel_some(lane)
                     except (HookledgerError, sqlite3.Error):
                         self._cancelling[number] = lane
                         raise
+                    if not is_done:
+                        self._cancelling[number] = lane
         except (HookledgerError, sqlite3.Error) as error:
             log.say("reaction.waits", error=error)
             if not self._is_stopping:
@@ -94,21 +106,40 @@ class Reactions:
             # Whoever enabled it since has seen the cause, or it was disabled before.
             del self._outbox.reactions[number]
 
-    async def _cancel_all(self, lane: Lane) -> None:
+    async def _cancel_some(self, lane: Lane) -> bool:
+        """Cancel a chunk of what waits for a webhook; whether nothing is left to be done."""
+        refused = self._refused.pop(lane.number, [])
+        if self._dispatch.is_enabled(lane):
+            return True
+        await self._follower.flush()
         loop = asyncio.get_running_loop()
-        refused: list[Answer] = []
-        while not self._dispatch.is_enabled(lane) and not self._is_stopping:
-            await self._follower.flush()
-            limit = CANCEL_CHUNK + lane.marked
-            found = await loop.run_in_executor(self._executor, outbox_table.numbers_of, self._views, lane.number, limit)
-            units = self._cancelling_units(lane, found)
-            if not units:
-                return
-            answers = await self._writer.append(units)
-            if answers == refused and all(isinstance(answer, StaleStream) for answer in answers):
+        limit = CANCEL_CHUNK + lane.marked
+        found = await loop.run_in_executor(self._executor, outbox_table.numbers_of, self._views, lane.number, limit)
+        units = self._cancelling_units(lane, found)
+        if not units:
+            return True
+        answers = await self._writer.append(units)
+        if all(isinstance(answer, StaleStream) for answer in answers):
+            if answers == refused:
                 log.say("cancelling.stuck", webhook=lane.number, deliveries=len(units), answer=answers[0])
-                return
-            refused = answers
+                return True
+            self._refused[lane.number] = answers
+        return False
+
+    async def _cancel_forgotten(self) -> None:
+        """One that has moved on meanwhile is refused, and comes again if it is still to be sent."""
+        some = list(self._forgotten.values())[:CANCEL_CHUNK]
+        if not some:
+            return
+        units = []
+        for row in some:
+            tenant = self._directory.by_number[row.webhook].tenant
+            event = delivery.Cancelled(tenant, self._clock.now_ms(), row.webhook, row.number, "forgotten")
+            units.append(Unit([Entry(row.delivery, row.version + 1, event)]))
+        await self._writer.append(units)
+        for row in some:
+            log.say("delivery.forgotten", delivery=row.number)
+            self._forgotten.pop(row.number, None)
 
     def _cancelling_units(self, lane: Lane, found: list[tuple[int, bytes, int]]) -> list[Unit]:
         """Nothing is cancelled that is under way, or once somebody has enabled the webhook again."""

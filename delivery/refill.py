@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import sqlite3
+from collections.abc import Callable
 
 from core.alarms import Alarm
 from core.errors import LedgerError
@@ -14,7 +15,7 @@ from delivery import outbox_table
 from delivery.dispatch import Dispatch
 from delivery.outbox import Outbox
 from delivery.outbox_table import Stock, Want
-from delivery.rows import NEVER, START, Lane
+from delivery.rows import NEVER, START, Lane, Row
 
 log = Log("outbox")
 
@@ -25,6 +26,8 @@ LANES_MAX = 64
 READING_ROWS_MAX = 256
 """Rows asked for in one reading, of all lanes, but for the last lane's share: they are in memory before their bytes
 are counted."""
+AGAIN_MS = 1_000
+"""How long until rows that could not be read are read again."""
 WAKES_MIN = 64
 """The heap of wakes is looked through when it holds more than these, and two for each lane."""
 
@@ -40,6 +43,11 @@ class Refill:
         self._hungry: dict[int, Lane] = {}
         self._starved: dict[int, Lane] = {}
         """Lanes that want rows, and there is no room for them in memory."""
+        self._stuck: dict[int, str] = {}
+        """Lanes whose rows, by themselves, cannot be read, and why: they are read alone, not to hold up others."""
+        self._unreadable: str | None = None
+        self.on_forgotten: Callable[[Row], None] = lambda _row: None
+        """Called with a row that cannot be sent any more: its payload was forgotten."""
         self._task: asyncio.Task[None] | None = None
         self._is_paused = False
         self._wakes: list[tuple[int, int]] = []
@@ -47,6 +55,11 @@ class Refill:
         dispatch.on_hunger = self.need
         dispatch.on_room = self._feed_starved
         outbox.on_due = self.due
+
+    @property
+    def fault(self) -> str | None:
+        """Why due rows could not be read the last time; None when they could."""
+        return self._unreadable or next(iter(self._stuck.values()), None)
 
     def need(self, lane: Lane) -> None:
         """The lane wants rows that are due by now; not before it may be delivered to again."""
@@ -128,7 +141,6 @@ class Refill:
         self._arm()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._hungry and self._dispatch.is_open:
                 now = self._clock.now_ms()
@@ -139,22 +151,44 @@ class Refill:
                     continue
                 self._outbox.reading_begins()
                 try:
-                    found = await loop.run_in_executor(
-                        self._executor, outbox_table.stock, self._views, self._reader, wants, now
-                    )
-                except (sqlite3.Error, LedgerError) as error:
+                    await self._read(lanes, wants, now)
+                except sqlite3.Error as error:
+                    self._unreadable = f"{type(error).__name__}: {error}"
                     log.say("outbox.unreadable", error=error)
                     self._writer.doubt()
-                    for lane in lanes:
-                        lane.refilling = False
-                        self.wake(lane, now + 1_000)
-                    continue
-                for lane in lanes:
-                    self._stock(lane, found[lane.number], now)
+                    self._put_off(lanes, now)
+                except Exception as error:  # noqa: BLE001 - whatever it is, no webhook may be left waiting for it
+                    if isinstance(error, LedgerError):
+                        self._writer.doubt()
+                    self._found_stuck(lanes, error)
+                    self._put_off(lanes, now)
                 self._dispatch.hand_out()
         finally:
             self._outbox.reading_ends()
             self._task = None
+
+    async def _read(self, lanes: list[Lane], wants: list[Want], now: int) -> None:
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._executor, outbox_table.stock, self._views, self._reader, wants, now
+        )
+        self._unreadable = None
+        for lane in lanes:
+            self._stock(lane, found[lane.number], now)
+            self._stuck.pop(lane.number, None)
+
+    def _found_stuck(self, lanes: list[Lane], error: Exception) -> None:
+        for lane in lanes:
+            if lane.refilling:
+                if lane.number not in self._stuck:
+                    log.say("outbox.stuck", error, webhook=lane.number)
+                self._stuck[lane.number] = f"{type(error).__name__}: {error}"
+
+    def _put_off(self, lanes: list[Lane], now: int) -> None:
+        """Read again, a moment later, for those whose rows were not made ready."""
+        for lane in lanes:
+            if lane.refilling:
+                lane.refilling = False
+                self.wake(lane, now + AGAIN_MS)
 
     def _wants(self) -> tuple[list[Lane], list[Want]]:
         """The next lanes to read for, and how many rows of each there is room for."""
@@ -162,7 +196,7 @@ class Refill:
         wants: list[Want] = []
         rows = 0
         for lane in list(self._hungry.values())[:LANES_MAX]:
-            if rows >= READING_ROWS_MAX:
+            if rows >= READING_ROWS_MAX or (lanes and (lane.number in self._stuck or lanes[0].number in self._stuck)):
                 break
             del self._hungry[lane.number]
             limit = min(ROWS_MAX, self._dispatch.allowance(lane))
@@ -189,7 +223,7 @@ class Refill:
             if self._outbox.is_settled(row.number):
                 continue
             if row.content is None:
-                log.say("delivery.forgotten", delivery=row.number)
+                self.on_forgotten(row)
                 continue
             self._outbox.rows[row.number] = row
             self._dispatch.accept(lane, row)

@@ -136,6 +136,7 @@ class Service:
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
         office.lookout = Lookout(office, self.dispatch, self.readiness).look
+        self.refill.on_forgotten = self.reactions.forget
         office.gauges.append(Gauges(self.dispatch, self.reactions, self.sender, office.clock.now_ms).samples)
         self.is_ready = self.is_stopping = False
         self._under_way = 0
@@ -203,6 +204,8 @@ class Service:
         shortage = self.workers.shortage()
         if shortage is not None:
             reasons.append(f"deliveries wait: {shortage}")
+        if self.refill.fault is not None:
+            reasons.append(f"due deliveries cannot be read: {self.refill.fault}")
         reasons += [
             f"the view {follower.view.name} is not kept up: {follower.fault}"
             for follower in self.office.followers

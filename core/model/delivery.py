@@ -3,7 +3,7 @@
 pending ──▶ delivered                      Delivered
    │
    └──▶ retrying ──▶ delivered | failed    AttemptFailed: with a next attempt, or the last
-   └──▶ cancelled                          Cancelled: its webhook was disabled or deleted
+   └──▶ cancelled                          Cancelled: its webhook was disabled or deleted, or its payload forgotten
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from core.model.event import Event
 from core.model.portal_event import Proof
 
 State = Literal["pending", "retrying", "delivered", "failed", "cancelled"]
+CancelReason = Literal["disabled", "deleted", "forgotten"]
 
 
 class Redelivery(msgspec.Struct, frozen=True, array_like=True, tag="redelivery"):
@@ -100,9 +101,9 @@ class LateAttempt(Outcome):
 
 
 class Cancelled(Outcome):
-    """Its webhook was disabled or deleted before it could be delivered."""
+    """Before it could be delivered, its webhook was disabled or deleted, or what was to be sent was forgotten."""
 
-    reason: Literal["disabled", "deleted"]
+    reason: CancelReason
 
 
 DeliveryEvent = Created | Delivered | AttemptFailed | LateAttempt | Cancelled

@@ -6,8 +6,9 @@ from core.ledger.unit import Entry, Unit
 from core.ledger.views import Views
 from core.limits import CANCEL_CHUNK
 from core.model.delivery import AttemptFailed, Cancelled, Delivered, LateAttempt
+from core.model.webhook import Disabled
 from tests.delivery.outbox.backlog import append_backlog
-from tests.delivery.outbox.turned import BAD, GOOD, Turned, fails
+from tests.delivery.outbox.turned import BAD, GOOD, Turned, answered, fails
 
 PENDING = 3 * CANCEL_CHUNK
 
@@ -120,3 +121,21 @@ async def test_cancelling_goes_on_when_the_views_can_be_read_again(turned, monke
         assert ends(turned) == []
     await turned.wait(3)
     assert len(ends(turned)) == PENDING - len(turned.requests)
+
+
+async def test_a_long_cancelling_does_not_hold_up_other_reactions(turned):
+    """While thousands of deliveries of one webhook are cancelled, a 410 disables another at once."""
+    number = await pending(turned)
+    gone = await turned.webhook("gone", "file.moved")
+    await turned.accept("any", type="file.moved")
+    await turned.still()
+    await turned.switch(number, enabled=False)
+    while not ends(turned):
+        await turned.once()
+    turned.to("gone")[0].answer(answered(410))
+    await turned.still()
+    recorded = turned.recorded()
+    (disabled,) = [r.position for r in recorded if isinstance(r.event, Disabled) and r.event.reason == "gone"]
+    after = [r for r in recorded if isinstance(r.event, Cancelled) and r.position > disabled]
+    assert not turned.service.office.directory.by_number[gone].enabled
+    assert len(after) > CANCEL_CHUNK // 2

@@ -153,3 +153,30 @@ async def test_a_hold_holds_what_was_handed_out_and_not_sent(turned):
     begun = turned.requests[0].at_ms
     await turned.wait(60)
     assert [request.at_ms - begun for request in turned.requests[1:]] == [30_000] * 3
+
+
+async def test_rows_that_cannot_be_read_hold_up_nobody_else(turned):
+    """One webhook's event is damaged on disk: the others' deliveries go out, readiness says why it is not well, and
+    when the event can be read again, so do its own."""
+    numbers = [await turned.webhook("broken", "file.created"), await turned.webhook("fine", "file.updated")]
+    await turned.stop()
+    append_backlog(turned.data, numbers, 300, turned.clock.now_ms())
+    turned.reply = lambda request: None
+    await turned.begin()
+    await turned.wait(1)
+    await turned.stop()
+    turned.reply = lambda request: GOOD
+    turned.requests.clear()
+    turned.revive()
+    ledger = turned.service.office.recorder.writing
+    damaged, state = ledger.execute("SELECT position, state FROM events WHERE topic LIKE 'PortalEvent%'").fetchone()
+    ledger.execute("UPDATE events SET state=x'c1' WHERE position=?", (damaged,))
+    await turned.finish(turned.service.start())
+    await turned.wait(10)
+    assert (len(turned.to("fine")), len(turned.to("broken"))) == (300, 0)
+    (reason,) = turned.service.readiness()
+    assert reason.startswith("due deliveries cannot be read: LedgerError: ")
+    ledger.execute("UPDATE events SET state=? WHERE position=?", (state, damaged))
+    await turned.wait(3)
+    assert len(turned.to("broken")) == 300
+    assert turned.service.readiness() == []
