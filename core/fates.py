@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.history_entries import Wanted, page, standings
+from core.history_entries import page, standings
+from core.history_question import Wanted
 from core.ledger.read import Reader
 from core.ledger.views import Views
 from core.limits import LIST_MAX
 from core.model import webhook
-from core.model.delivery import State
 from core.model.webhook import Webhook
-
-CANCELLED: frozenset[State] = frozenset({"cancelled"})
 
 
 class Fate(NamedTuple):
@@ -39,5 +37,5 @@ def _cancelled(views: Views, reader: Reader, known: Webhook) -> int:
     disabled_at = max((event.at for event in events if isinstance(event, webhook.Disabled)), default=None)
     if disabled_at is None:
         return 0
-    found = page(views, reader, Wanted(webhook=known.number, states=CANCELLED, limit=LIST_MAX))
-    return sum(entry.ended_at is not None and entry.ended_at >= disabled_at for entry in found)
+    found = page(views, reader, Wanted(webhook=known.number, states=("cancelled",)), LIST_MAX)
+    return sum(entry.ended_at is not None and entry.ended_at >= disabled_at for entry in found.entries)

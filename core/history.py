@@ -25,9 +25,9 @@ Batch = list[Sequence[Recorded]]
 Outcomes = dict[int, list[Outcome]]
 Others = dict[bytes, list[Row]]
 
-Source = tuple[int, str, str]
-"""What a delivery's row takes from its portal event: number, trigger, id."""
-NO_SOURCE: Source = (0, "", "")
+Source = tuple[int, str, str, tuple[int | str, ...]]
+"""What a delivery's row takes from its portal event: number, trigger, id, targets."""
+NO_SOURCE: Source = (0, "", "", ())
 
 
 class History:
@@ -51,18 +51,20 @@ class History:
 
     def write(self, connection: sqlite3.Connection, batch: Batch) -> None:
         new, outcomes = self._fold(batch)
-        changes: dict[int, list[int]] = {}
+        changes: dict[tuple[int, str], list[int]] = {}
         for row in new.values():
-            by_state = changes.get(row.webhook)
+            webhook = (row.webhook, row.tenant)
+            by_state = changes.get(webhook)
             if by_state is None:
-                by_state = changes[row.webhook] = [0, 0, 0, 0, 0]
+                by_state = changes[webhook] = [0, 0, 0, 0, 0]
             by_state[row.state] += 1
-        history_table.insert(connection, new.values())
+        history_table.insert(connection, list(new.values()))
         moved = history_table.rows_of(connection, sorted(outcomes))
         for known in moved:
-            by_state = changes.setdefault(known.webhook, [0, 0, 0, 0, 0])
+            events = outcomes[known.number]
+            by_state = changes.setdefault((known.webhook, events[0].tenant), [0, 0, 0, 0, 0])
             by_state[known.state] -= 1
-            for event in outcomes[known.number]:
+            for event in events:
                 _move(known, event)
             by_state[known.state] += 1
         history_table.move(connection, moved)
@@ -104,16 +106,17 @@ class History:
             position, _, _, event = found[stream]
             assert isinstance(event, Received)
             for row in rows:
-                row.details.event, row.trigger, row.details.event_id = _source(position, event)
+                details = row.details
+                details.event, row.trigger, details.event_id, details.targets = _source(position, event)
 
 
 def _source(position: int, event: Received) -> Source:
-    return position, event.trigger or event.type, event.id
+    return position, event.trigger or event.type, event.id, event.targets
 
 
 def _row(number: int, delivery: bytes, event: Created, source: Source) -> Row:
-    position, trigger, id = source
-    details = Details(position, id, delivery, event.cause, event.at, event.at, None, ())
+    position, trigger, id, targets = source
+    details = Details(position, id, targets, delivery, event.cause, event.at, event.at, None, ())
     return Row(number, event.webhook, PENDING, None, event.tenant, trigger, details)
 
 

@@ -1,16 +1,22 @@
-"""What people are shown of the history: deliveries by page, one of them, how each webhook fares; all of it blocks."""
+"""What people are shown of the history: deliveries by page, how many there are, how each webhook fares; all blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, TypedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from core.history_table import COLUMNS, NOT_DELIVERED, STATES, Request, chunks, decode_details, row_of
+from core.history_question import ARMS_MAX, Condition, Known, Plan, Wanted, ids_of, plan
+from core.history_table import STATES, Request, chunks, decode_details
 from core.ledger.read import Reader
 from core.ledger.views import Views
+from core.limits import LOOKED_MAX, LOOKED_TEXT_MAX
 from core.model.delivery import Redelivery, Replay, State
+from core.model.portal_event import Received
+
+COLUMNS = "h.number, h.webhook, h.outcome, h.status, w.tenant, t.name, h.details"
+JOINED = "history_2 h JOIN history_webhooks_2 w ON w.webhook=h.webhook JOIN history_triggers_2 t ON t.id=h.trigger"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -25,6 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
     trigger: str
     event: int
     event_id: str
+    targets: tuple[int | str, ...]
     delivery: bytes
     cause: Redelivery | Replay | None
     created_at: int
@@ -52,71 +59,167 @@ class Standing(msgspec.Struct, frozen=True):
     totals: dict[State, int]
 
 
-class Wanted(TypedDict, total=False):
-    """Which deliveries a page is of; what is not said does not matter. `since_ms` and `until_ms`, both inclusive, are
-    about the commits that created them, as in all questions about a time: numbers ascend with commits.
-    `status_class`: 2 for 2xx and so on, 0 for no answer. The newest `limit` before `before_number`."""
+class Page(NamedTuple):
+    """Deliveries in the order they were asked for. `looked_to`: everything up to this number, itself included, was
+    looked at, and the next page begins behind it; None: there is nothing behind it."""
 
-    tenant: str | None
-    webhook: int | None
-    trigger: str | None
-    states: Collection[State]
-    status_class: int | None
-    since_ms: int | None
-    until_ms: int | None
-    before_number: int | None
-    limit: int
+    entries: list[Entry]
+    looked_to: int | None
 
 
-def page(views: Views, reader: Reader, wanted: Wanted) -> list[Entry]:
-    """Deliveries, newest first; the next page is of those before the last one's number."""
-    conditions, values = _conditions(reader, wanted)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = views.rows(
-        f"SELECT {COLUMNS} FROM history_1 {where} ORDER BY number DESC LIMIT ?", (*values, wanted.get("limit", 100))
-    )
-    return [_entry(row) for row in rows]
+Matches = Callable[[Sequence[Entry]], Sequence[bool]]
+"""Which of these deliveries are meant: what SQLite cannot decide."""
 
 
-def _conditions(reader: Reader, wanted: Wanted) -> tuple[list[str], list[Any]]:
-    """How a page's question is put, so that it is answered from an index, and from no more of it than need be."""
-    conditions: list[str] = []
-    values: list[Any] = []
+def page(
+    views: Views,
+    reader: Reader,
+    wanted: Wanted,
+    limit: int,
+    *,
+    oldest_first: bool = False,
+    matches: Matches | None = None,
+) -> Page:
+    """The first *limit* deliveries, newest first; fewer when all that one page may look through were looked at."""
+    asked = _Asked(views, reader, wanted, oldest_first=oldest_first)
+    if asked.low > asked.high or not asked.plan.arms:
+        return Page([], None)
+    if matches is None and wanted.target is None:
+        entries = asked.entries(limit)
+        return Page(entries, entries[-1].number if len(entries) == limit else asked.ends)
+    found: list[Entry] = []
+    while True:
+        some = asked.entries(CHUNK)
+        kept = [True] * len(some) if matches is None else matches(some)
+        for entry, is_kept in zip(some, kept, strict=True):
+            if is_kept and _is_about(entry, wanted.target):
+                found.append(entry)
+                if len(found) == limit:
+                    return Page(found, entry.number)
+        if len(some) < CHUNK:
+            return Page(found, asked.ends)
+        asked.go_on(some[-1].number)
 
-    def add(condition: str, *bound: Any) -> None:
-        conditions.append(condition)
-        values.extend(bound)
 
-    tenant, webhook, trigger = wanted.get("tenant"), wanted.get("webhook"), wanted.get("trigger")
-    if webhook is not None:
-        add("webhook=?", webhook)
-    if tenant is not None:
-        # The plus keeps SQLite from taking the tenant's index, where the webhook's leads to less.
-        add("tenant=?" if webhook is None else "+tenant=?", tenant)
-    if trigger is not None:
-        add("trigger=?", trigger)
-    if states := wanted.get("states"):
-        add(f"state IN ({','.join('?' * len(states))})", *[STATES.index(state) for state in states])
-    status_class = wanted.get("status_class")
-    if status_class == 0:
-        add("status IS NULL")
-    elif status_class is not None:
-        add("status BETWEEN ? AND ?", status_class * 100, status_class * 100 + 99)
-    if (states and "delivered" not in states) or status_class not in (None, 2):
-        add(NOT_DELIVERED)
-    if (since_ms := wanted.get("since_ms")) is not None:
-        add("number>?", reader.as_of(since_ms - 1))
-    if (until_ms := wanted.get("until_ms")) is not None:
-        add("number<=?", reader.as_of(until_ms))
-    if (before_number := wanted.get("before_number")) is not None:
-        add("number<?", before_number)
-    return conditions, values
+CHUNK = 1_000
+"""Deliveries that are looked at one by one, at a time."""
+
+
+def _is_about(entry: Entry, target: str | None) -> bool:
+    return target is None or any(id in entry.targets for id in ids_of(target))
+
+
+def count(views: Views, reader: Reader, wanted: Wanted, *, matches: Matches | None = None) -> tuple[int, int | None]:
+    """How many deliveries there are, and up to where they were counted, as a page's `looked_to`."""
+    asked = _Asked(views, reader, wanted, oldest_first=False)
+    if asked.low > asked.high or not asked.plan.arms:
+        return 0, None
+    if matches is not None or wanted.target is not None:
+        found = page(views, reader, wanted, LOOKED_MAX, matches=matches)
+        return len(found.entries), found.looked_to
+    select = asked.numbers(-1)
+    ((counted,),) = views.rows(f"SELECT count(*) FROM ({select.sql})", select.values)
+    return counted, asked.ends
+
+
+class _Asked:
+    """A question with its plan, and from which number to which it goes."""
+
+    def __init__(self, views: Views, reader: Reader, wanted: Wanted, *, oldest_first: bool) -> None:
+        self._views, self._oldest_first = views, oldest_first
+        known = _known(views, reader, wanted)
+        self.plan: Plan = plan(wanted, known)
+        self.low, self.high = _bounds(reader, wanted)
+        self.ends: int | None = None
+        """The last number that is looked at, when there may be more behind it."""
+        looked_max = LOOKED_TEXT_MAX if wanted.text is not None else LOOKED_MAX
+        if self.plan.arms and (self.plan.conditions or wanted.text is not None):
+            self._look_no_further(looked_max)
+
+    def _look_no_further(self, looked_max: int) -> None:
+        horizons = self.plan.horizons(self.low, self.high, looked_max, oldest_first=self._oldest_first)
+        numbers = [number for (number,) in self._views.rows(horizons.sql, horizons.values)]
+        if numbers and self._oldest_first:
+            self.ends = self.high = min(numbers) - 1
+        elif numbers:
+            self.ends = self.low = max(numbers) + 1
+
+    def go_on(self, number: int) -> None:
+        """What is behind this number is next."""
+        if self._oldest_first:
+            self.low = number + 1
+        else:
+            self.high = number - 1
+
+    def numbers(self, limit: int) -> Condition:
+        return self.plan.numbers(self.low, self.high, limit, oldest_first=self._oldest_first)
+
+    def entries(self, limit: int) -> list[Entry]:
+        """The next *limit* that SQLite finds."""
+        order = "ASC" if self._oldest_first else "DESC"
+        select = self.numbers(limit)
+        first = f"SELECT number FROM ({select.sql}) ORDER BY number {order} LIMIT ?"
+        rows = self._views.rows(
+            f"SELECT {COLUMNS} FROM {JOINED} WHERE h.number IN ({first}) ORDER BY h.number {order}",
+            (*select.values, limit),
+        )
+        return [_entry(row) for row in rows]
+
+
+def _known(views: Views, reader: Reader, wanted: Wanted) -> Known:
+    """What the small tables say beforehand."""
+    trigger = None
+    if wanted.trigger is not None:
+        rows = views.rows("SELECT id FROM history_triggers_2 WHERE name=?", (wanted.trigger,))
+        trigger = rows[0][0] if rows else None
+    events: list[tuple[int, int]] = []
+    if wanted.events is not None:
+        for position, _, _, event in reader.at(wanted.events).values():
+            if isinstance(event, Received):
+                events.append((position, event.deliveries))
+    return Known(_webhooks(views, wanted), trigger, events)
+
+
+def _webhooks(views: Views, wanted: Wanted) -> Sequence[tuple[int, ...]] | None:
+    if wanted.webhook is None and wanted.tenant is None:
+        return None
+    asked = {"webhook": wanted.webhook, "tenant": wanted.tenant}
+    where = " AND ".join(f"{column}=:{column}" for column, value in asked.items() if value is not None)
+    sql = f"SELECT webhook, {', '.join(STATES)} FROM history_webhooks_2 WHERE {where} LIMIT {ARMS_MAX + 1}"
+    rows = views.rows(sql, asked)
+    return rows if len(rows) <= ARMS_MAX else None
+
+
+def _bounds(reader: Reader, wanted: Wanted) -> tuple[int, int]:
+    """The first and the last number that may be wanted."""
+    low, high = wanted.after + 1, wanted.before - 1
+    if wanted.since_ms is not None:
+        low = max(low, reader.as_of(wanted.since_ms - 1) + 1)
+    if wanted.until_ms is not None:
+        high = min(high, reader.as_of(wanted.until_ms))
+    return low, high
+
+
+def triggers(views: Views) -> list[str]:
+    """All that there are deliveries of, by name."""
+    return [name for (name,) in views.rows("SELECT name FROM history_triggers_2 ORDER BY name")]
 
 
 def get(views: Views, number: int) -> Entry | None:
     """One delivery; None when there is none of that number."""
-    rows = views.rows(f"SELECT {COLUMNS} FROM history_1 WHERE number=?", (number,))
+    rows = views.rows(f"SELECT {COLUMNS} FROM {JOINED} WHERE h.number=?", (number,))
     return _entry(rows[0]) if rows else None
+
+
+def redeliveries(views: Views, numbers: Iterable[int]) -> dict[int, list[int]]:
+    """Of each of these deliveries that somebody had redelivered, the numbers of its redeliveries, oldest first."""
+    found: dict[int, list[int]] = {}
+    for some in chunks(list(numbers)):
+        marks = ",".join("?" * len(some))
+        sql = f"SELECT of, number FROM history_redeliveries_2 WHERE of IN ({marks}) ORDER BY number"
+        for of, number in views.rows(sql, some):
+            found.setdefault(of, []).append(number)
+    return found
 
 
 def standings(views: Views, webhooks: Iterable[int]) -> dict[int, Standing]:
@@ -125,19 +228,19 @@ def standings(views: Views, webhooks: Iterable[int]) -> dict[int, Standing]:
     found: dict[int, Standing] = {}
     for some in chunks(list(webhooks)):
         rows = views.rows(
-            f"SELECT w.webhook, h.number, h.state, h.status, h.details, {totals} FROM history_webhooks_1 w"
-            " JOIN history_1 h ON h.number=(SELECT max(number) FROM history_1 WHERE webhook=w.webhook)"
+            f"SELECT w.webhook, h.number, h.outcome, h.status, h.details, {totals} FROM history_webhooks_2 w"
+            " JOIN history_2 h ON h.number=(SELECT max(number) FROM history_2 WHERE webhook=w.webhook)"
             f" WHERE w.webhook IN ({','.join('?' * len(some))})",
             some,
         )
-        for webhook, number, state, status, details, *counts in rows:
+        for webhook, number, outcome, status, details, *counts in rows:
             by_state = dict(zip(STATES, counts, strict=True))
-            found[webhook] = Standing(number, STATES[state], status, decode_details(details).created_at, by_state)
+            created_at = decode_details(details).created_at
+            found[webhook] = Standing(number, STATES[outcome // 10], status, created_at, by_state)
     return found
 
 
 def _entry(values: Sequence[Any]) -> Entry:
-    row = row_of(values)
-    state = STATES[row.state]
-    details = msgspec.structs.astuple(row.details)
-    return Entry(row.number, row.webhook, state, row.status, row.tenant, row.trigger, *details)
+    number, webhook, outcome, status, tenant, trigger, details = values
+    known = msgspec.structs.astuple(decode_details(details))
+    return Entry(number, webhook, STATES[outcome // 10], status, tenant, trigger, *known)

@@ -1,15 +1,15 @@
-"""The history's rows on disk: one for each delivery, one for each webhook, and how both are written.
+"""The history's rows on disk, and how they are written: one for each delivery, one for each webhook, and small tables.
 
 Only what a question may ask for has a column of its own: each costs every delivery as much as a third of its index
-entry. Two indexes lead to the newest deliveries of a webhook and of a tenant. Two more hold only what is not
-delivered: looking for trouble does not walk through what went well, and a delivery that was never seen otherwise
-than delivered costs them nothing.
+entry. One index leads to the deliveries of a webhook. Two more hold only what is not delivered, by how it went: looking
+for trouble does not walk through what went well, and a delivery that was never seen otherwise than delivered costs them
+nothing. Triggers have no index; which of them occur in a stretch of numbers is kept instead, for next to nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -20,28 +20,49 @@ from core.model.delivery import Redelivery, Replay, State
 
 Item = TypeVar("Item")
 
-NAME = "history/1"
+NAME = "history/2"
 """The number is the version of the fold; another number is another set of tables."""
 
 STATES: tuple[State, ...] = ("pending", "retrying", "delivered", "failed", "cancelled")
 """A row holds the index of its state in here."""
 PENDING, RETRYING, DELIVERED, FAILED, CANCELLED = range(5)
 
-NOT_DELIVERED = f"state<>{DELIVERED}"
+STATUS_CLASSES = 6
+"""0: no answer, or no attempt yet; 1 for 1xx, and so on; 5 for everything from 500 on."""
+
+
+def outcome_of(state: int, status: int | None) -> int:
+    """How a delivery went so far, as one number that an index can lead to: its state, and the class of its status."""
+    return state * 10 + (0 if status is None else min(status // 100, STATUS_CLASSES - 1))
+
+
+WENT_WELL = DELIVERED * 10 + 2
+"""The outcome of whatever is delivered."""
+TROUBLE = f"outcome<>{WENT_WELL}"
 """A question that says this in these words may use the indexes that hold nothing else."""
 
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS history_1 (number INTEGER PRIMARY KEY, webhook INTEGER NOT NULL,"
-    " state INTEGER NOT NULL, status INTEGER, tenant TEXT NOT NULL, trigger TEXT NOT NULL, details BLOB NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS history_1_webhook ON history_1 (webhook)",
-    "CREATE INDEX IF NOT EXISTS history_1_tenant ON history_1 (tenant)",
-    f"CREATE INDEX IF NOT EXISTS history_1_webhook_trouble ON history_1 (webhook) WHERE {NOT_DELIVERED}",
-    f"CREATE INDEX IF NOT EXISTS history_1_tenant_trouble ON history_1 (tenant) WHERE {NOT_DELIVERED}",
-    "CREATE TABLE IF NOT EXISTS history_webhooks_1 (webhook INTEGER PRIMARY KEY, pending INTEGER NOT NULL,"
-    " retrying INTEGER NOT NULL, delivered INTEGER NOT NULL, failed INTEGER NOT NULL, cancelled INTEGER NOT NULL)",
-)
+STRETCH_BITS = 12
+"""A stretch is so many numbers of deliveries: all that are the same but for their lowest bits."""
+TRIGGER_BIT_MAX = 62
+"""All triggers from this one on share a bit."""
 
-COLUMNS = "number, webhook, state, status, tenant, trigger, details"
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS history_2 (number INTEGER PRIMARY KEY, webhook INTEGER NOT NULL,"
+    " outcome INTEGER NOT NULL, status INTEGER, trigger INTEGER NOT NULL, details BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS history_2_webhook ON history_2 (webhook)",
+    f"CREATE INDEX IF NOT EXISTS history_2_trouble ON history_2 (outcome) WHERE {TROUBLE}",
+    f"CREATE INDEX IF NOT EXISTS history_2_webhook_trouble ON history_2 (webhook, outcome) WHERE {TROUBLE}",
+    "CREATE TABLE IF NOT EXISTS history_webhooks_2 (webhook INTEGER PRIMARY KEY, tenant TEXT NOT NULL,"
+    " pending INTEGER NOT NULL, retrying INTEGER NOT NULL, delivered INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    " cancelled INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS history_webhooks_2_tenant ON history_webhooks_2 (tenant)",
+    "CREATE TABLE IF NOT EXISTS history_triggers_2 (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS history_stretches_2 (stretch INTEGER PRIMARY KEY, triggers INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS history_redeliveries_2 (number INTEGER PRIMARY KEY, of INTEGER NOT NULL,"
+    " event INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS history_redeliveries_2_of ON history_redeliveries_2 (of)",
+    "CREATE INDEX IF NOT EXISTS history_redeliveries_2_event ON history_redeliveries_2 (event)",
+)
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -56,13 +77,15 @@ class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Details(msgspec.Struct, array_like=True, gc=False):
-    """The part of a delivery's row that is shown, and not asked for; msgpack in its last column.
+    """The part of a delivery's row that no index leads to; msgpack in its last column.
 
-    `event` and `event_id` are its portal event's number, and the portal's id of it; `delivery` is its own stream.
+    `event` and `event_id` are its portal event's number, and the portal's id of it, `targets` the entities that is
+    about; `delivery` is its own stream.
     """
 
     event: int
     event_id: str
+    targets: tuple[int | str, ...]
     delivery: bytes
     cause: Redelivery | Replay | None
     created_at: int
@@ -72,7 +95,7 @@ class Details(msgspec.Struct, array_like=True, gc=False):
 
 
 class Row(msgspec.Struct, gc=False):
-    """A delivery's row."""
+    """A delivery's row. `tenant` and `trigger` are those of a new one; what was read back to be moved on has none."""
 
     number: int
     webhook: int
@@ -87,28 +110,50 @@ encode_details = msgspec.msgpack.Encoder().encode
 decode_details = msgspec.msgpack.Decoder(Details).decode
 
 
-def row_of(values: Sequence[Any]) -> Row:
-    """A row from its COLUMNS."""
-    number, webhook, state, status, tenant, trigger, details = values
-    return Row(number, webhook, state, status, tenant, trigger, decode_details(details))
-
-
 def rows_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[Row]:
-    """The rows on disk of these deliveries."""
+    """The rows on disk of these deliveries, to be moved on."""
     found: list[Row] = []
     for some in chunks(numbers):
-        sql = f"SELECT {COLUMNS} FROM history_1 WHERE number IN ({','.join('?' * len(some))})"
-        found += [row_of(values) for values in connection.execute(sql, some)]
+        sql = f"SELECT number, webhook, outcome, status, details FROM history_2 WHERE number IN ({_marks(len(some))})"
+        found += [
+            Row(number, webhook, outcome // 10, status, "", "", decode_details(details))
+            for number, webhook, outcome, status, details in connection.execute(sql, some)
+        ]
     return found
 
 
-def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Add deliveries that have no row yet."""
+def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Add deliveries that have no row yet, in the order of their numbers."""
     encode = encode_details
+    triggers = {name: id for id, name in connection.execute("SELECT id, name FROM history_triggers_2")}
+    known = len(triggers)
+    stretches: dict[int, int] = {}
+    redeliveries: list[int] = []
     values: list[Any] = []
     for row in rows:
-        values += (row.number, row.webhook, row.state, row.status, row.tenant, row.trigger, encode(row.details))
-    insert_rows(connection, "history_1", 7, values)
+        number, details, id = row.number, row.details, triggers.get(row.trigger)
+        if id is None:
+            id = triggers[row.trigger] = len(triggers)
+        stretch = number >> STRETCH_BITS
+        stretches[stretch] = stretches.get(stretch, 0) | trigger_bit(id)
+        if type(details.cause) is Redelivery:
+            redeliveries += (number, details.cause.of, details.event)
+        values += (number, row.webhook, outcome_of(row.state, row.status), row.status, id, encode(details))
+    insert_rows(connection, "history_2", 6, values)
+    insert_rows(connection, "history_redeliveries_2", 3, redeliveries)
+    connection.executemany(
+        "INSERT INTO history_triggers_2 VALUES (?,?)", [(id, name) for name, id in list(triggers.items())[known:]]
+    )
+    connection.executemany(
+        "INSERT INTO history_stretches_2 VALUES (?,?)"
+        " ON CONFLICT (stretch) DO UPDATE SET triggers=triggers|excluded.triggers",
+        stretches.items(),
+    )
+
+
+def trigger_bit(id: int) -> int:
+    """What stands for a trigger in a stretch."""
+    return 1 << min(id, TRIGGER_BIT_MAX)
 
 
 def move(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -116,16 +161,16 @@ def move(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     for some in chunks(rows):
         values: list[Any] = []
         for row in some:
-            values += (row.number, row.state, row.status, encode_details(row.details))
+            values += (row.number, outcome_of(row.state, row.status), row.status, encode_details(row.details))
         connection.execute(_update(len(some)), values)
 
 
-def count(connection: sqlite3.Connection, changes: dict[int, list[int]]) -> None:
-    """Add to each webhook's number of deliveries in each state."""
+def count(connection: sqlite3.Connection, changes: Mapping[tuple[int, str], list[int]]) -> None:
+    """Add to the number of deliveries in each state, of each webhook: (webhook, its tenant) → what to add."""
     for some in chunks(list(changes.items())):
-        values: list[int] = []
+        values: list[Any] = []
         for webhook, by_state in some:
-            values += (webhook, *by_state)
+            values += (*webhook, *by_state)
         connection.execute(_upsert(len(some)), values)
 
 
@@ -138,16 +183,20 @@ def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
             start += size
 
 
+def _marks(count: int) -> str:
+    return ",".join("?" * count)
+
+
 @cache
 def _update(rows: int) -> str:
     return (
-        "UPDATE history_1 SET state=v.column2, status=v.column3, details=v.column4"
-        f" FROM (VALUES {','.join(['(?,?,?,?)'] * rows)}) AS v WHERE history_1.number=v.column1"
+        "UPDATE history_2 SET outcome=v.column2, status=v.column3, details=v.column4"
+        f" FROM (VALUES {','.join(['(?,?,?,?)'] * rows)}) AS v WHERE history_2.number=v.column1"
     )
 
 
 @cache
 def _upsert(rows: int) -> str:
     added = ", ".join(f"{state}={state}+excluded.{state}" for state in STATES)
-    marks = ",".join(["(?,?,?,?,?,?)"] * rows)
-    return f"INSERT INTO history_webhooks_1 VALUES {marks} ON CONFLICT (webhook) DO UPDATE SET {added}"
+    marks = ",".join(["(?,?,?,?,?,?,?)"] * rows)
+    return f"INSERT INTO history_webhooks_2 VALUES {marks} ON CONFLICT (webhook) DO UPDATE SET {added}"

@@ -186,6 +186,10 @@ GATHERED_EVENTS_MAX = 60_000
 """Recorded events a view gathers while its file does not take them; beyond it they are read from disk later."""
 HISTORY_REASON_CHARS_MAX = 200
 """Kept in the history of why an attempt failed; the ledger has all of it."""
+LOOKED_MAX = 100_000
+"""Deliveries that are looked through at a time for what no index leads to."""
+LOOKED_TEXT_MAX = 10_000
+"""Deliveries that are looked through at a time for a text."""
 
 # Operations
 REACH_S = 5
@@ -196,6 +200,12 @@ LIST_MAX = 1_000
 """Deliveries in one list."""
 TOP_WEBHOOKS_MAX = 100
 """Webhooks of each kind that `hookledger top` may ask for."""
+LIST_S = 3.0
+"""How long a question looks through deliveries for what no index leads to; then it says how far it came."""
+TEXT_CHARS_MAX = 200
+"""What is looked for in deliveries."""
+REDELIVERIES_TOLD_MAX = 100
+"""Of the redeliveries of one delivery, the newest that its story tells of."""
 OPERATION_S = 60
 """How long a command waits for its answer."""
 ASK_TRIES_MAX = 5

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from core.directory import Tenant
 from core.model.webhook import Webhook
-from core.people import Person
+from core.people import People, Person
 
 
 def candidates(
@@ -29,17 +29,17 @@ def candidates(
             found.append((webhook, None))
             continue
         owner = tenant.people.person(owner_id)
-        if owner is not None and may_know(owner, readers):
+        if owner is not None and named_by(owner, readers) is not None:
             found.append((webhook, owner))
     return found
 
 
-def may_know(owner: Person, readers: Sequence[str] | None) -> bool:
-    """Whether *owner*, who is known and did not do it, is among the readers."""
+def named_by(owner: Person, readers: Sequence[str] | None) -> str | None:
+    """The reader that names *owner*, who is known and did not do it; None: they may not know."""
     if owner.status == "terminated" or owner.role == "guest":
-        return False
+        return None
     if readers is None:
-        return owner.role == "admin"
+        return "role:admin" if owner.role == "admin" else None
     for reader in readers:
         kind, _, name = reader.partition(":")
         if (
@@ -48,5 +48,20 @@ def may_know(owner: Person, readers: Sequence[str] | None) -> bool:
             or (kind == "group" and name in owner.groups)
             or reader == "everyone"
         ):
-            return True
-    return False
+            return reader
+    return None
+
+
+def grounds(webhook: Webhook, people: People, actor: str | None, readers: Sequence[str] | None) -> str | None:
+    """Why a webhook may know of an event, in words, as long as no plugin says no; None: it may not."""
+    if webhook.owner is None:
+        return "it belongs to the portal itself"
+    if webhook.owner == actor:
+        return f"its owner {webhook.owner} did it"
+    owner = people.person(webhook.owner)
+    reader = None if owner is None else named_by(owner, readers)
+    if reader is None:
+        return None
+    if readers is None:
+        return f"its owner {webhook.owner} is an admin, and no readers were named"
+    return f"its owner {webhook.owner} is among the readers ({reader})"

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from core.carried import LaneTold
 from core.printing import plain
-from core.story_lines import in_words
+from core.duration import in_words
 from core.top_rates import Percentiles, Seen
 
 HEAD_LINES = 9

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
+import msgspec
 
-from core.commands.completing import complete_webhook
-from core.commands.desk import Desk, print_json
+from core.clock import SystemClock, from_iso
+from core.commands.desk import Desk, print_json, say
+from core.commands.selection import selection_options
+from core.duration import in_words
 from core.epilog import epilog
 from core.limits import LIST_MAX
 from core.operations import deliveries
+from core.operations.selection import Selection
 from core.options import CheckUrlAllowing, data_option, json_option
-from core.printing import print_table
-from core.story_lines import print_story
+from core.printing import console, print_table
 
 
 @click.group("deliveries")
@@ -24,30 +27,50 @@ def deliveries_group() -> None:
 
 @deliveries_group.command(
     "list",
-    epilog=epilog("hookledger deliveries list --webhook 7 --limit 50", then=["hookledger deliveries show ID"]),
+    epilog=epilog(
+        "hookledger deliveries list --webhook 7 --limit 50",
+        "hookledger deliveries list --state failed --status 5xx --status none --since 2h",
+        "hookledger deliveries list --text report.docx --count",
+        then=["hookledger deliveries show ID"],
+    ),
 )
-@click.option("--webhook", type=int, metavar="ID", shell_complete=complete_webhook, help="Only to this webhook.")
-@click.option("--tenant", metavar="T", help="Only of this tenant.")
-@click.option("--before", type=int, metavar="ID", help="Only those with smaller numbers: the next page.")
+@selection_options
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, LIST_MAX), help="At most so many.")
+@click.option("--count", "is_count", is_flag=True, help="Only say how many there are.")
 @data_option
 @json_option
 @click.pass_obj
 def list_deliveries(
-    allowing: CheckUrlAllowing,
-    webhook: int | None,
-    tenant: str | None,
-    before: int | None,
-    limit: int,
-    data: Path,
-    as_json: bool,
+    allowing: CheckUrlAllowing, selection: Selection, limit: int, is_count: bool, data: Path, as_json: bool
 ) -> None:
-    """Deliveries, newest first."""
-    asked = deliveries.ListDeliveries(webhook, tenant, before, limit)
-    found = Desk(allowing, data).ask(deliveries.LIST, asked)
-    if as_json:
-        print_json(found)
+    """Deliveries, newest first. Those are meant that all filters let through; of one that is given several times, one
+    is enough."""
+    desk, asked = Desk(allowing, data), msgspec.structs.asdict(selection)
+    if is_count:
+        counted = desk.ask(deliveries.COUNT, deliveries.CountDeliveries(**asked))
+        if as_json:
+            print_json(counted)
+        else:
+            click.echo(counted.count if counted.looked_to is None else f"at least {counted.count}")
+        _say_how_far(counted.looked_to, "counted")
         return
+    found = desk.ask(deliveries.LIST, deliveries.ListDeliveries(**asked, limit=limit))
+    if as_json:
+        print_json(found.deliveries)
+    elif sys.stdout.isatty():
+        _print_for_terminal(found.deliveries)
+    else:
+        _print_plain(found.deliveries)
+    if len(found.deliveries) < limit:
+        _say_how_far(found.looked_to, "looked at")
+
+
+def _say_how_far(looked_to: int | None, what: str) -> None:
+    if looked_to is not None:
+        say((), f"only deliveries from {looked_to} on were {what}; go on with --before {looked_to}")
+
+
+def _print_plain(found: list[deliveries.DeliveryListed]) -> None:
     columns = ("id", "webhook", "trigger", "state", "attempts", "status", "created", "next attempt")
     print_table(
         columns,
@@ -60,22 +83,50 @@ def list_deliveries(
                 str(one.attempts),
                 "" if one.status is None else str(one.status),
                 one.created_at,
-                one.next_at or "",
+                _next(one.next_at, one.due_for_ms),
             )
             for one in found
         ],
     )
 
 
-@deliveries_group.command("show", epilog=epilog("hookledger deliveries show 36", then=["hookledger webhooks show ID"]))
+def _next(at: str | None, due_for_ms: int | None) -> str:
+    if at is None:
+        return ""
+    return at if due_for_ms is None else f"due for {in_words(due_for_ms)}"
+
+
+def _print_for_terminal(found: list[deliveries.DeliveryListed]) -> None:
+    """Narrow enough for 80 characters: how long ago, and how often it was tried with the last answer."""
+    now = SystemClock().now_ms()
+    columns = ("id", "webhook", "trigger", "state", "attempts", "created", "next attempt")
+    rows = []
+    for one in found:
+        attempts = "" if not one.attempts else f"{one.attempts}× {one.status or 'none'}"
+        ago = f"{in_words(max(now - from_iso(one.created_at), 0))} ago"
+        following = ""
+        if one.next_at is not None:
+            due_in = from_iso(one.next_at) - now
+            following = f"in {in_words(due_in)}" if due_in > 0 else f"due for {in_words(-due_in)}"
+        rows.append((str(one.id), str(one.webhook), one.trigger, one.state, attempts, ago, following))
+    print_table(columns, rows)
+
+
+@deliveries_group.command(
+    "show",
+    epilog=epilog("hookledger deliveries show 36", then=["hookledger webhooks show ID"]),
+)
 @click.argument("id", type=int)
 @data_option
 @json_option
 @click.pass_obj
 def show_delivery(allowing: CheckUrlAllowing, id: int, data: Path, as_json: bool) -> None:
     """The whole story of one delivery: its event, each request as it was sent, each answer, and the times between."""
-    told = Desk(allowing, data).ask(deliveries.SHOW, deliveries.ShowDelivery(id))
+    from core.operations import delivery_story
+    from core.story_lines import print_story
+
+    told = Desk(allowing, data).ask(delivery_story.SHOW, delivery_story.ShowDelivery(id))
     if as_json:
         print_json(told)
     else:
-        print_story(Console(highlight=False), told)
+        print_story(console(), told)

@@ -35,12 +35,13 @@ class Reader:
             (position, limit),
         )
 
-    def landmarks(self, after: int = 0) -> list[Recorded]:
-        """All events a start must know (webhooks, persons, groups, tokens, catalogue) after a position."""
+    def landmarks(self, after: int = 0, limit: int = -1) -> list[Recorded]:
+        """The events a start must know (webhooks, persons, groups, tokens, catalogue) after a position: all, or the
+        next *limit*."""
         return self._recorded(
             "SELECT e.position, e.stream, e.version, e.topic, e.state FROM landmarks l"
-            " JOIN events e ON e.position=l.position WHERE l.position>? ORDER BY l.position",
-            (after,),
+            " JOIN events e ON e.position=l.position WHERE l.position>? ORDER BY l.position LIMIT ?",
+            (after, limit),
         )
 
     def stream(self, stream: bytes) -> list[Recorded]:
@@ -69,6 +70,13 @@ class Reader:
             "SELECT position, salt, data, payload FROM bodies WHERE position IN ({})", positions
         )
         return {position: Body(0, salt, data, payload) for position, salt, data, payload in rows}
+
+    def payloads(self, positions: Iterable[int]) -> dict[int, bytes]:
+        """What receivers get of the portal events at these positions, where that was not forgotten."""
+        rows = self.recorder.rows_of(
+            "SELECT position, payload FROM bodies WHERE payload IS NOT NULL AND position IN ({})", positions
+        )
+        return dict(rows)
 
     def secret(self, id: bytes) -> bytes | None:
         """A sealed secret; None when it was forgotten."""

@@ -1,39 +1,33 @@
-"""Operations on deliveries: list them, newest first; tell the whole story of one."""
+"""Operations on many deliveries: list them, newest first; count them."""
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from core.clock import to_iso
-from core.errors import InvalidInputError, LedgerError, NotFoundError
-from core.history_entries import Entry, Wanted, page
+from core.errors import InvalidInputError
 from core.limits import LIST_MAX
-from core.model.webhook import Webhook, WebhookEvent, fold
-from core.office import Office
-from core.operations.operation import Operation, reach
-from core.operations.telling import DeliveryTold, Teller, attempts_of
-from core.story import Story, story
+from core.model.delivery import Redelivery
+from core.operations.operation import Operation
+from core.operations.selection import Selection
 
-NUMBER_MAX = 2**63 - 1
-"""Positions are signed 64 bits on disk."""
+if TYPE_CHECKING:  # as in operation.py
+    from core.history_entries import Entry
+    from core.office import Office
 
 
-class ListDeliveries(msgspec.Struct, frozen=True):
-    """*webhook* None: of all. The newest *limit*; with *before*, of those with smaller numbers."""
+class ListDeliveries(Selection, frozen=True):
+    """The newest *limit* of those that are meant; with *before*, of those with smaller numbers."""
 
-    webhook: int | None = None
-    tenant: str | None = None
-    before: int | None = None
     limit: int = 20
 
 
 class DeliveryListed(msgspec.Struct, frozen=True):
-    """A delivery in a list. `event` is the number of its portal event, `event_id` what the portal calls that.
-    `status` is the last answer's; `next_at` when the next attempt is due."""
+    """A delivery in a list. `event` is the number of its portal event, `event_id` what the portal calls that, `targets`
+    what it is about. `status` is the last answer's; `next_at` when the next attempt is due, `due_for_ms` for how long
+    it has been due. `redelivery_of` is the number of the delivery that somebody asked to have again."""
 
     id: int
     webhook: int
@@ -42,14 +36,36 @@ class DeliveryListed(msgspec.Struct, frozen=True):
     tenant: str
     event: int
     event_id: str
+    targets: tuple[int | str, ...]
     attempts: int
     status: int | None
     created_at: str
     ended_at: str | None
     next_at: str | None
+    due_for_ms: int | None
+    redelivery_of: int | None
 
 
-def listed(entry: Entry) -> DeliveryListed:
+class DeliveriesListed(msgspec.Struct, frozen=True):
+    """`looked_to`: only those from this number on were looked at, and there are others before; None: there are none."""
+
+    deliveries: list[DeliveryListed]
+    looked_to: int | None
+
+
+class CountDeliveries(Selection, frozen=True):
+    """How many are meant."""
+
+
+class DeliveriesCounted(msgspec.Struct, frozen=True):
+    """`looked_to` as in a list: only those from this number on are counted."""
+
+    count: int
+    looked_to: int | None
+
+
+def listed(entry: Entry, now_ms: int) -> DeliveryListed:
+    due = entry.next_due
     return DeliveryListed(
         id=entry.number,
         webhook=entry.webhook,
@@ -58,69 +74,32 @@ def listed(entry: Entry) -> DeliveryListed:
         tenant=entry.tenant,
         event=entry.event,
         event_id=entry.event_id,
+        targets=entry.targets,
         attempts=entry.attempts,
         status=entry.status,
         created_at=to_iso(entry.created_at),
         ended_at=None if entry.ended_at is None else to_iso(entry.ended_at),
-        next_at=None if entry.next_due is None else to_iso(entry.next_due),
+        next_at=None if due is None else to_iso(due),
+        due_for_ms=None if due is None or due > now_ms else now_ms - due,
+        redelivery_of=entry.cause.of if isinstance(entry.cause, Redelivery) else None,
     )
 
 
-class ShowDelivery(msgspec.Struct, frozen=True):
-    """*id* is the delivery's number."""
-
-    id: int
-
-
-async def _list(office: Office, request: ListDeliveries) -> list[DeliveryListed]:
+async def _list(office: Office, request: ListDeliveries) -> DeliveriesListed:
     if not 1 <= request.limit <= LIST_MAX:
         raise InvalidInputError(f"a list has 1 to {LIST_MAX} deliveries", limit="LIST_MAX")
-    if request.webhook is not None and request.webhook not in office.directory.by_number:
-        raise NotFoundError(f"there is no webhook {request.webhook}")
-    await reach(office, office.writer.head)
-    before = None if request.before is None else min(request.before, NUMBER_MAX)
-    wanted = Wanted(webhook=request.webhook, tenant=request.tenant, before_number=before, limit=request.limit)
-    loop = asyncio.get_running_loop()
-    found = await loop.run_in_executor(office.reading, partial(page, office.views, office.reader, wanted))
-    return [listed(entry) for entry in found]
+    from core.operations.selected import found, meant
+
+    entries, looked_to = await found(office, await meant(office, request), request.limit)
+    now = office.clock.now_ms()
+    return DeliveriesListed([listed(entry, now) for entry in entries], looked_to)
 
 
-async def _show(office: Office, request: ShowDelivery) -> DeliveryTold:
-    return await asyncio.get_running_loop().run_in_executor(office.reading, _told, office, request.id)
+async def _count(office: Office, request: CountDeliveries) -> DeliveriesCounted:
+    from core.operations.selected import counted, meant
+
+    return DeliveriesCounted(*await counted(office, await meant(office, request)))
 
 
-def _told(office: Office, number: int) -> DeliveryTold:
-    """Read from the ledger alone; blocks."""
-    if not 0 < number <= NUMBER_MAX:
-        raise NotFoundError(f"there is no delivery {number}")
-    found = story(office.reader, number)
-    return Teller(found, _versions(office, found), _secrets(office, found)).tell()
-
-
-def _versions(office: Office, found: Story) -> dict[int, Webhook]:
-    """The delivery's webhook as it was in each of its versions."""
-    created = found.steps[0].event
-    stream = office.directory.by_number[created.webhook].id  # type: ignore[attr-defined]
-    known: Webhook | None = None
-    versions: dict[int, Webhook] = {}
-    for position, id, version, event in office.reader.stream(stream):
-        known = versions[version] = fold(known, id, version, position, cast(WebhookEvent, event))
-    return versions
-
-
-def _secrets(office: Office, found: Story) -> dict[bytes, str]:
-    """The secrets that its attempts were signed with, but for those that were forgotten."""
-    stream = office.directory.by_number[found.steps[0].event.webhook].id  # type: ignore[attr-defined]
-    secrets: dict[bytes, str] = {}
-    for id in {attempt.secret for attempt in attempts_of(found)}:
-        sealed = office.reader.secret(id)
-        if sealed is not None:
-            try:
-                secrets[id] = office.master_key.open(sealed, stream)
-            except LedgerError:
-                continue
-    return secrets
-
-
-LIST = Operation("deliveries.list", ListDeliveries, list[DeliveryListed], _list)
-SHOW = Operation("deliveries.show", ShowDelivery, DeliveryTold, _show)
+LIST = Operation("deliveries.list", ListDeliveries, DeliveriesListed, _list)
+COUNT = Operation("deliveries.count", CountDeliveries, DeliveriesCounted, _count)

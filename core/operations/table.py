@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.operations import deliveries, plugins, publish, tokens, top, users, webhook_changes, webhooks
+from core.operations import (
+    deliveries,
+    delivery_story,
+    plugins,
+    publish,
+    tokens,
+    top,
+    users,
+    webhook_changes,
+    webhooks,
+)
 from core.operations.operation import AnyOperation
 
 
@@ -24,7 +34,8 @@ def operations() -> Mapping[str, AnyOperation[Any, Any]]:
             webhook_changes.DISABLE,
             webhook_changes.DELETE,
             deliveries.LIST,
-            deliveries.SHOW,
+            deliveries.COUNT,
+            delivery_story.SHOW,
             plugins.LIST,
             publish.PUBLISH,
             users.IMPORT,

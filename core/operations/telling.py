@@ -12,7 +12,7 @@ import msgspec
 from core.clock import to_iso
 from core.errors import LedgerError
 from core.ledger.unit import Body
-from core.model.delivery import Attempt, AttemptFailed, Cancelled, Created, Delivered, LateAttempt, State
+from core.model.delivery import Attempt, AttemptFailed, Cancelled, Created, Delivered, LateAttempt, Redelivery, State
 from core.model.portal_event import Received
 from core.model.webhook import Webhook
 from core.story import Step, Story
@@ -25,12 +25,14 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class EventTold(msgspec.Struct, frozen=True):
-    """The portal event; `data` is the event as the portal sent it, null when it was forgotten."""
+    """The portal event; `data` is the event as the portal sent it, null when it was forgotten. `source` is how it came:
+    `("http", token id)` or `("kafka", topic, partition, offset)`."""
 
     number: int
     id: str
     type: str
     trigger: str | None
+    source: tuple[str | int, ...]
     happened_at: str | None
     accepted_at: str
     actor: str | None
@@ -52,8 +54,9 @@ class RequestTold(msgspec.Struct, frozen=True):
 
 
 class AttemptTold(msgspec.Struct, frozen=True, tag="attempt", tag_field="what"):
-    """`waited_ms`: since the attempt before, or since the event was accepted. `request` None: `note` says why.
-    `status` None: there was no answer; `reason` says why it failed. `next_at`: when it is due again."""
+    """`waited_ms`: since the attempt before; or since the event was accepted, or the redelivery asked for.
+    `request` None: `note` says why. `status` None: there was no answer; `reason` says why it failed. `next_at`: when it
+    is due again."""
 
     number: int
     is_late: bool
@@ -72,14 +75,26 @@ class AttemptTold(msgspec.Struct, frozen=True, tag="attempt", tag_field="what"):
 
 
 class CancelledTold(msgspec.Struct, frozen=True, tag="cancelled", tag_field="what"):
-    """Its webhook was disabled or deleted first."""
+    """Its webhook was disabled or deleted first, or what was to be sent was forgotten."""
 
     at: str
     reason: str
 
 
+class RedeliveryTold(msgspec.Struct, frozen=True):
+    """A later delivery that somebody asked for, and how that went so far."""
+
+    id: int
+    state: str
+    created_at: str
+    by: str | None
+
+
 class DeliveryTold(msgspec.Struct, frozen=True):
-    """`delivery` is what receivers know it by (`webhook-id`), `id` what people do (`event.id`)."""
+    """`delivery` is what receivers know it by (`webhook-id`), `id` what people do (`event.id`). `webhook_url` and
+    `webhook_state` are as they are now. `why`: the webhook heard of the event. `cause`: event, redelivery or replay;
+    `of` is the delivery it is a redelivery of, `by` who asked for it. `next_at` is when the next attempt is due, and
+    `due_for_ms` for how long it has been."""
 
     id: int
     delivery: str
@@ -87,10 +102,18 @@ class DeliveryTold(msgspec.Struct, frozen=True):
     tenant: str
     webhook: int
     webhook_name: str
+    webhook_url: str
+    webhook_state: str
     cause: str
+    of: int | None
+    by: str | None
+    why: tuple[str, ...]
     created_at: str
     event: EventTold
     steps: tuple[AttemptTold | CancelledTold, ...]
+    next_at: str | None
+    due_for_ms: int | None
+    redeliveries: tuple[RedeliveryTold, ...]
 
 
 def attempts_of(story: Story) -> list[Attempt]:
@@ -116,11 +139,34 @@ def state_of(steps: Sequence[Step]) -> State:
     return state
 
 
-class Teller:
-    """Tells a story. *versions* are the webhook's, by version; *secrets* are opened, by id."""
+def due_of(steps: Sequence[Step]) -> int | None:
+    """When its next attempt is due; None: there is none."""
+    due: int | None = None
+    for step in steps:
+        match step.event:
+            case Created():
+                due = step.event.at
+            case AttemptFailed():
+                due = step.event.next
+            case Delivered() | Cancelled():
+                due = None
+    return due
 
-    def __init__(self, story: Story, versions: Mapping[int, Webhook], secrets: Mapping[bytes, str]) -> None:
+
+class Teller:
+    """Tells a story as it is at *now_ms*. *versions* are the webhook's, by version; *secrets* are opened, by id."""
+
+    def __init__(
+        self,
+        story: Story,
+        versions: Mapping[int, Webhook],
+        secrets: Mapping[bytes, str],
+        why: tuple[str, ...],
+        redeliveries: Sequence[RedeliveryTold],
+        now_ms: int,
+    ) -> None:
         self._story, self._versions, self._secrets = story, versions, secrets
+        self._why, self._redeliveries, self._now_ms = why, tuple(redeliveries), now_ms
         assert isinstance(story.received.event, Received)
         self._received = story.received.event
         self._attempts = attempts_of(story)
@@ -128,8 +174,9 @@ class Teller:
     def tell(self) -> DeliveryTold:
         created = self._story.steps[0].event
         assert isinstance(created, Created)
+        cause, webhook = created.cause, self._versions[max(self._versions)]
         steps: list[AttemptTold | CancelledTold] = []
-        before = self._received.at
+        before = self._received.at if cause is None else created.at
         for step in self._story.steps:
             attempt = attempt_of(step)
             if attempt is not None:
@@ -137,17 +184,26 @@ class Teller:
                 before = attempt.started + attempt.took
             elif isinstance(step.event, Cancelled):
                 steps.append(CancelledTold(to_iso(step.event.at), step.event.reason))
+        due = due_of(self._story.steps)
         return DeliveryTold(
             id=self._story.number,
             delivery=self._story.delivery.hex(),
             state=state_of(self._story.steps),
             tenant=created.tenant,
             webhook=created.webhook,
-            webhook_name=self._versions[max(self._versions)].name,
-            cause="event" if created.cause is None else type(created.cause).__name__.lower(),
+            webhook_name=webhook.name,
+            webhook_url=webhook.url,
+            webhook_state="deleted" if webhook.deleted else "enabled" if webhook.enabled else "disabled",
+            cause="event" if cause is None else type(cause).__name__.lower(),
+            of=cause.of if isinstance(cause, Redelivery) else None,
+            by=None if cause is None else cause.by,
+            why=self._why,
             created_at=to_iso(created.at),
             event=self._event(),
             steps=tuple(steps),
+            next_at=None if due is None else to_iso(due),
+            due_for_ms=None if due is None or due > self._now_ms else self._now_ms - due,
+            redeliveries=self._redeliveries,
         )
 
     def _event(self) -> EventTold:
@@ -157,6 +213,7 @@ class Teller:
             id=received.id,
             type=received.type,
             trigger=received.trigger,
+            source=received.source,
             happened_at=None if received.time is None else to_iso(received.time),
             accepted_at=to_iso(received.at),
             actor=received.actor,

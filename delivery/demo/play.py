@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from core.errors import HookledgerError
-from core.operations import deliveries
+from core.operations import deliveries, delivery_story
 from core.operations.telling import AttemptTold
 from core.operator import ask_serve
 from delivery.demo.arrivals import Arrivals
@@ -137,8 +137,8 @@ class Play:
         try:
             async with asyncio.timeout(RECORDED_S):
                 while True:
-                    found = await ask_serve(self._data, deliveries.LIST, deliveries.ListDeliveries(limit=1000))
-                    if sum(one.state == "delivered" for one in found) == created:
+                    asked = deliveries.CountDeliveries(states=("delivered",))
+                    if (await ask_serve(self._data, deliveries.COUNT, asked)).count == created:
                         return
                     await asyncio.sleep(LOOK_AGAIN_S)
         except TimeoutError:
@@ -155,7 +155,7 @@ class Play:
         got = {(report.event or 0, report.retry + 1): report.body for report in arrivals.requests}
         again = {}
         for number in sorted({report.event for report in arrivals.requests if report.event is not None}):
-            told = await ask_serve(self._data, deliveries.SHOW, deliveries.ShowDelivery(number))
+            told = await ask_serve(self._data, delivery_story.SHOW, delivery_story.ShowDelivery(number))
             for step in told.steps:
                 if isinstance(step, AttemptTold) and step.request is not None:
                     again[number, step.number] = step.request.body

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
+import termios
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from core.operations import deliveries, tokens, webhooks
+from core.operations import delivery_story, tokens, webhooks
 from core.operations.operation import Operation
 from core.operator import Ledger, ask
 from delivery.service import url_check_allowing
@@ -21,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 DEADLINE_S = 20.0
 LOOPBACK = ip_network("127.0.0.0/8")
 ALLOW = ("--allow-target", "127.0.0.0/8")
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 FILE = {"id": 991, "parentId": 310, "rootId": 2, "title": "naïve.docx"}
 
 
@@ -93,6 +96,30 @@ class Place:
         assert process.returncode is not None
         return Ran(process.returncode, out.decode(), err.decode())
 
+    async def on_terminal(self, *words: str, typed: str = "", columns: int = 80) -> Ran:
+        """What a terminal of so many columns shows of a command, without colours; the lines end as elsewhere."""
+        ours, theirs = os.openpty()
+        termios.tcsetwinsize(theirs, (50, columns))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hookledger",
+            *words,
+            cwd=ROOT,
+            env={**self.environment, "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        self._running.append(process)
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        shown = await asyncio.to_thread(_read_all, ours)
+        os.close(ours)
+        async with asyncio.timeout(DEADLINE_S):
+            code = await process.wait()
+        return Ran(code, CONTROL.sub("", shown).replace("\r\n", "\n"), "")
+
     async def serve(self, *words: str) -> Serving:
         process = await self.start("serve", "--port", "0", *words)
         said: list[str] = []
@@ -117,7 +144,7 @@ class Place:
         """The story of a delivery once it is in this state: its outcome is recorded after the receiver answered."""
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                told = await self.ask(deliveries.SHOW, deliveries.ShowDelivery(number))
+                told = await self.ask(delivery_story.SHOW, delivery_story.ShowDelivery(number))
                 if told.state == state:
                     return told
 
@@ -137,19 +164,32 @@ class Post(NamedTuple):
 
 
 class Receiver:
-    """Answers every POST with 200, and keeps it."""
+    """Answers every POST, with 200 unless a test says otherwise, and keeps it."""
 
     def __init__(self) -> None:
         self.url = ""
+        self.status = 200
         self._posts: asyncio.Queue[Post] = asyncio.Queue()
 
     async def hear(self, request: web.Request) -> web.Response:
         self._posts.put_nowait(Post(request.path, dict(request.headers), await request.read()))
-        return web.Response(text="thank you")
+        return web.Response(status=self.status, text="thank you")
 
     async def next(self) -> Post:
         async with asyncio.timeout(DEADLINE_S):
             return await self._posts.get()
+
+
+def _read_all(terminal: int) -> str:
+    shown = b""
+    while True:
+        try:
+            some = os.read(terminal, 65_536)
+        except OSError:  # nobody has the other end any more
+            some = b""
+        if not some:
+            return shown.decode()
+        shown += some
 
 
 def a_portal_event(id: str = "e1", type: str = "file.created", **more: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 import core.operator
 from core.errors import InvalidInputError, LedgerBusyError, NotFoundError
 from core.office import Lock
-from core.operations import deliveries, publish, tokens, users, webhooks
+from core.operations import deliveries, delivery_story, publish, tokens, users, webhooks
 from core.operator import ask_serve
 from core.operator_socket import SOCKET_FILE
 from tests.end_to_end.place import ALLOW, DEADLINE_S, Place
@@ -54,7 +54,7 @@ async def test_errors_are_the_same_on_both_ways(place):
     """An operation fails with the same class, text and limit over the socket as without `serve`."""
     asked = [
         (webhooks.SHOW, webhooks.ShowWebhook(7), NotFoundError),
-        (deliveries.SHOW, deliveries.ShowDelivery(7), NotFoundError),
+        (delivery_story.SHOW, delivery_story.ShowDelivery(7), NotFoundError),
         (deliveries.LIST, deliveries.ListDeliveries(7), NotFoundError),
         (deliveries.LIST, deliveries.ListDeliveries(limit=0), InvalidInputError),
         (tokens.CREATE, tokens.CreateToken("king"), InvalidInputError),

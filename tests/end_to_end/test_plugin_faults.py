@@ -220,7 +220,7 @@ async def test_hooks_that_raise_or_answer_garbage(place, site, receiver):
     } | {does: f"the plugin 'kites' could not read it: {fault}" for does, fault in faults.items()}
     for _ in range(4):
         await receiver.next()
-    assert len(await place.ask(deliveries.LIST, deliveries.ListDeliveries())) == 4
+    assert len((await place.ask(deliveries.LIST, deliveries.ListDeliveries())).deliveries) == 4
     status, answer = await health(serving)
     assert status == 200
     assert answer["notes"][0].startswith("plugin 'kites' failed 4 times, ")

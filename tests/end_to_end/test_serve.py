@@ -138,5 +138,5 @@ async def test_a_second_signal_does_not_wait(place):
         serving.process.terminate()
         assert await serving.process.wait() == -signal.SIGTERM
     server.close()
-    (one,) = await place.ask(deliveries.LIST, deliveries.ListDeliveries())
+    (one,) = (await place.ask(deliveries.LIST, deliveries.ListDeliveries())).deliveries
     assert (one.state, one.attempts) == ("pending", 0)

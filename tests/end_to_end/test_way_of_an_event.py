@@ -39,7 +39,7 @@ async def test_an_event_is_delivered_listed_and_told(place, receiver):
 
     number = json.loads(post.body)["event"]["id"]
     await place.until(number, "delivered")
-    (one,) = await place.ask(deliveries.LIST, deliveries.ListDeliveries())
+    (one,) = (await place.ask(deliveries.LIST, deliveries.ListDeliveries())).deliveries
     assert (one.id, one.webhook, one.state, one.attempts) == (number, made["id"], "delivered", 1)
     shown, as_json = await asyncio.gather(
         place.run("deliveries", "show", str(number)), place.run("deliveries", "show", str(number), "--json")
@@ -67,7 +67,7 @@ async def test_a_webhook_made_without_serve_hears_of_events_after_the_next_start
     number = said["events"][0]["position"] + 1
     await place.until(number, "delivered")
     assert await serving.stop() == 0
-    assert [one.id for one in await place.ask(deliveries.LIST, deliveries.ListDeliveries())] == [number]
+    assert [one.id for one in (await place.ask(deliveries.LIST, deliveries.ListDeliveries())).deliveries] == [number]
 
 
 async def test_a_list_goes_back_page_by_page(place, receiver):

@@ -84,7 +84,7 @@ async def test_a_schedule_of_its_own_is_followed(place, receiver):
     await publish(serving, await place.token(), "e1")
     async with asyncio.timeout(DEADLINE_S):
         while True:
-            found = await place.ask(deliveries.LIST, deliveries.ListDeliveries())
+            found = (await place.ask(deliveries.LIST, deliveries.ListDeliveries())).deliveries
             if [one.state for one in found] == ["failed", "failed"]:
                 break
     assert {one.webhook: one.attempts for one in found} == {ids[0]: 2, ids[1]: 1}
@@ -97,7 +97,7 @@ async def test_who_switches_a_webhook_hears_of_its_deliveries(place):
     serving = await place.serve(*ALLOW)
     token = await place.token()
     await publish(serving, token, "e1")
-    (one,) = await place.ask(deliveries.LIST, deliveries.ListDeliveries())
+    (one,) = (await place.ask(deliveries.LIST, deliveries.ListDeliveries())).deliveries
     await place.until(one.id, "retrying")
     disabled = await place.run("webhooks", "disable", str(made.id), str(other.id))
     assert disabled.out.splitlines() == [

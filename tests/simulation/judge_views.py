@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from core.history_entries import page, standings
+from core.history_question import Wanted
 from core.ledger.views import Views
 from core.rebuild import rebuild
 from delivery.rebuilding import views_of
@@ -57,7 +58,7 @@ def _outbox(seen: sqlite3.Connection, told: Told) -> Iterator[str]:
 def _history(path: Path, told: Told) -> Iterator[str]:
     with closing(Views(path, told.recorder.identity)) as views:
         expected = plain_fold(told.events)
-        found = {entry.number: _plain(entry) for entry in page(views, told.reader, {"limit": MANY})}
+        found = {entry.number: _plain(entry) for entry in page(views, told.reader, Wanted(), MANY).entries}
         counted = standings(views, {known["webhook"] for known in expected.values()})
     for number in sorted(found.keys() | expected.keys()):
         if found.get(number) != expected.get(number):

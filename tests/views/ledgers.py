@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,9 @@ TRIGGERS = ("file.created", "file.updated", "room.created", None)
 WEBHOOKS = 3
 STATUSES = (None, 302, 404, 410, 429, 500, 503)
 
+TARGETS = ((), (7,), ("7",), (991, "naïve"), ("sbox-7-|x",))
+TITLES = ("Naïve.docx", "Straße 7", "<plan> & more", "")
+
 STEP = st.tuples(
     st.sampled_from(("event", "event", "failed", "failed", "delivered", "late", "cancelled", "redelivery", "webhook")),
     st.integers(0, 1_000),
@@ -26,6 +30,12 @@ STEP = st.tuples(
 )
 STEPS = st.lists(STEP, max_size=40)
 """What happens, in order: a kind, and two numbers that pick the rest; what cannot happen is passed over."""
+
+
+def payload_of(event: portal_event.Received) -> bytes:
+    """What receivers get of an event; in the bytes of JSON, where most letters have a second form."""
+    title = TITLES[int(event.id[1:]) % len(TITLES)]
+    return json.dumps({"id": 5, "title": title, "inner": {"title": "deep"}}).encode()
 
 
 class Happened:
@@ -37,7 +47,8 @@ class Happened:
         self.now = NOW
         self.webhooks: list[tuple[int, bytes]] = []
         self.webhook_versions: dict[int, int] = {}
-        self.events: list[tuple[bytes, str]] = []
+        self.events: dict[int, bytes] = {}
+        """Delivery → the stream of its portal event."""
         self.versions: dict[int, int] = {}
         self.streams: dict[int, tuple[bytes, int, str]] = {}
         self.attempts: dict[int, int] = {}
@@ -58,7 +69,7 @@ class Happened:
     def _unit(self, *entries: Entry) -> int:
         """Position of its first event."""
         bodies = tuple(
-            Body(index, b"salt" * 4, b"sent", b"{}")
+            Body(index, b"salt" * 4, b"sent", payload_of(entry.event))
             for index, entry in enumerate(entries)
             if isinstance(entry.event, portal_event.Received)
         )
@@ -73,7 +84,8 @@ class Happened:
     def _created(self, index: int, stream: bytes, cause: delivery.Redelivery | None) -> delivery.Created:
         return delivery.Created("1" if index else "2", self.now, self.webhooks[index][0], stream, cause)
 
-    def _begun(self, number: int, index: int, stream: bytes) -> None:
+    def _begun(self, number: int, index: int, stream: bytes, event: bytes) -> None:
+        self.events[number] = event
         self.streams[number] = (stream, self.webhooks[index][0], "1" if index else "2")
         self.versions[number], self.attempts[number] = 1, 0
         self.open.append(number)
@@ -84,7 +96,7 @@ class Happened:
         hearers = [index for index in range(WEBHOOKS) if other >> index & 1 and trigger is not None]
         received = portal_event.Received(
             "1", self.now, f"e{len(self.units)}", "x.y" if trigger is None else trigger, trigger, None, None, None,
-            None, (), None, ("http", "t"), "p", "0", None, len(hearers), PROOF, PROOF,
+            None, TARGETS[other % 5], None, ("http", "t"), "p", "0", None, len(hearers), PROOF, PROOF,
         )  # fmt: skip
         entries = [Entry(stream, 1, received)]
         if other % 5 == 0:
@@ -97,16 +109,15 @@ class Happened:
             entries.append(Entry(own, 1, self._created(index, stream, None)))
         self._unit(*entries)
         for number, index, own in begun:
-            self._begun(number, index, own)
-        if hearers:
-            self.events.append((stream, str(trigger)))
+            self._begun(number, index, own, stream)
 
     def _redelivery(self, one: int, other: int) -> None:
         if self.events:
-            stream, _ = self.events[one % len(self.events)]
-            index, own = other % WEBHOOKS, self._stream()
-            cause = delivery.Redelivery(one + 1, None if other % 2 else "u1")
-            self._begun(self._unit(Entry(own, 1, self._created(index, stream, cause))), index, own)
+            of = list(self.events)[one % len(self.events)]
+            stream, own = self.events[of], self._stream()
+            index = next(index for index, (number, _) in enumerate(self.webhooks) if number == self.streams[of][1])
+            cause = delivery.Redelivery(of, None if other % 2 else "u1")
+            self._begun(self._unit(Entry(own, 1, self._created(index, stream, cause))), index, own, stream)
 
     def _attempt(self, number: int, status: int | None) -> delivery.Attempt:
         reason = "" if status is not None and status < 300 else f"it said {status}, " + "and went on " * (number % 30)

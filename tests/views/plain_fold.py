@@ -13,7 +13,12 @@ def plain_fold(recorded):
     deliveries = {}
     for position, stream, _, event in recorded:
         if isinstance(event, portal_event.Received):
-            of_events[stream] = {"event": position, "event_id": event.id, "trigger": event.trigger}
+            of_events[stream] = {
+                "event": position,
+                "event_id": event.id,
+                "targets": event.targets,
+                "trigger": event.trigger,
+            }
         elif isinstance(event, delivery.Created):
             deliveries[position] = {
                 "number": position,

@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import given
 
 from core.history import History
-from core.history_entries import page, standings
+from core.history_entries import page, redeliveries, standings
+from core.history_question import Wanted
 from core.ledger.files import remove
 from core.ledger.views import Views
 from tests.views.following import CUTS, follow_in_pieces, rows_of
@@ -33,10 +34,12 @@ def test_any_split_folds_to_what_plain_loops_find(steps, cuts):
     with books_of(steps) as books:
         views = followed(books, cuts)
         expected = plain_fold(books.reader.after(0))
-        found = page(views, books.reader, {"limit": 1_000})
+        found = page(views, books.reader, Wanted(), 1_000).entries
         assert [plain(entry) for entry in found] == [expected[number] for number in sorted(expected, reverse=True)]
         counted = standings(views, [known["webhook"] for known in expected.values()])
         assert {webhook: standing.totals for webhook, standing in counted.items()} == totals(expected)
+        again = [(known["cause"].of, number) for number, known in sorted(expected.items()) if known["cause"]]
+        assert redeliveries(views, expected) == {of: [n for o, n in again if o == of] for of, _ in again}
         views.close()
 
 
@@ -46,7 +49,7 @@ def test_many_deliveries_move_at_once():
     with books_of(steps) as books:
         views = followed(books, [(3 + 40 * 4, 1, False)])
         expected = plain_fold(books.reader.after(0))
-        found = page(views, books.reader, {"limit": 1_000})
+        found = page(views, books.reader, Wanted(), 1_000).entries
         assert {entry.number: plain(entry) for entry in found} == expected
         assert [entry.state for entry in found].count("delivered") == 117
         views.close()

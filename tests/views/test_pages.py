@@ -1,4 +1,4 @@
-"""Questions asked of the history are answered as a look through all deliveries would, from an index."""
+"""Questions asked of the history are answered as a look through all deliveries would answer them."""
 
 from __future__ import annotations
 
@@ -6,41 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.directory import Directory
 from core.history import History
-from core.history_entries import Wanted, get, page, standings
-from core.history_table import NAME, TABLES, Details, encode_details
+from core.history_entries import count, get, page, standings
+from core.history_question import Wanted
+from core.history_text import matches_of
 from core.ledger.views import Views
-from tests.builders import NOW
+from tests.views.asked import QUESTIONS, TEXTS, has_text, is_meant
 from tests.views.following import follow_in_pieces
 from tests.views.ledgers import STEPS, books_of
 from tests.views.plain_fold import plain_fold
 
-STATES = ("pending", "retrying", "delivered", "failed", "cancelled")
-MAYBE_TIME = st.none() | st.integers(-2, 42).map(lambda commit: NOW + commit * 1_000)
-FILTERS = {
-    "tenant": st.sampled_from((None, "1", "2", "3")),
-    "webhook": st.none() | st.integers(1, 4),
-    "trigger": st.sampled_from((None, "file.created", "room.created", "kite.flown")),
-    "states": st.lists(st.sampled_from(STATES), unique=True),
-    "status_class": st.sampled_from((None, 0, 2, 3, 4, 5)),
-    "since_ms": MAYBE_TIME,
-    "until_ms": MAYBE_TIME,
-    "before_number": st.none() | st.integers(0, 120),
-    "limit": st.integers(1, 20),
-}
-WANTED = st.one_of(
-    st.fixed_dictionaries({}, optional=FILTERS),
-    *[st.fixed_dictionaries({name: values}) for name, values in FILTERS.items()],
-)
-
-
-@pytest.fixture(name="views")
-def _views(tmp_path):
-    """The history's tables, empty."""
-    views = Views(tmp_path / "views.sqlite", b"a ledger's own id")
-    views.begin(NAME, TABLES)
-    yield views
-    views.close()
+LOOKS = st.sampled_from((1, 2, 5, 100_000))
+"""How many deliveries one page may look through."""
 
 
 def followed(books):
@@ -49,37 +27,85 @@ def followed(books):
     return views
 
 
-def is_wanted(known, created_in, wanted):
-    """Whether a delivery of the plain fold is asked for; *created_in* is when the commit of its creation was made."""
-    status_class = None if known["status"] is None else known["status"] // 100
-    return all(
-        (
-            wanted.get("tenant") in (None, known["tenant"]),
-            wanted.get("webhook") in (None, known["webhook"]),
-            wanted.get("trigger") in (None, known["trigger"]),
-            not wanted.get("states") or known["state"] in wanted["states"],
-            wanted.get("status_class") is None or (status_class or 0) == wanted["status_class"],
-            wanted.get("since_ms") is None or created_in >= wanted["since_ms"],
-            wanted.get("until_ms") is None or created_in <= wanted["until_ms"],
-            wanted.get("before_number") is None or known["number"] < wanted["before_number"],
-        )
-    )
+def directory_of(books):
+    directory = Directory()
+    directory.apply(books.reader.landmarks())
+    return directory
 
 
-@given(STEPS, st.lists(WANTED, min_size=20, max_size=20))
-def test_a_page_is_what_was_asked_for(steps, questions):
-    """Every mix of filters gives the newest deliveries they let through, newest first."""
+def meant(books, asked):
+    """The numbers that a look through everything finds, oldest first."""
+    deliveries = plain_fold(books.reader.after(0))
+    return [
+        number
+        for number, known in sorted(deliveries.items())
+        if is_meant(known, deliveries, books.reader.committed_at(number), asked)
+    ]
+
+
+@given(STEPS, st.lists(QUESTIONS, min_size=20, max_size=20), st.integers(1, 20), st.booleans())
+def test_a_page_is_what_was_asked_for(steps, questions, limit, oldest_first):
+    """Every mix of filters gives the first deliveries it lets through, newest or oldest first, and their number."""
     with books_of(steps) as books:
         views = followed(books)
-        deliveries = plain_fold(books.reader.after(0))
-        for wanted in questions:
-            expected = [
-                number
-                for number, known in sorted(deliveries.items(), reverse=True)
-                if is_wanted(known, books.reader.committed_at(number), wanted)
-            ]
-            found = page(views, books.reader, wanted)
-            assert [entry.number for entry in found] == expected[: wanted.get("limit", 100)]
+        for asked in questions:
+            expected = meant(books, asked)[:: 1 if oldest_first else -1]
+            wanted = Wanted(**asked)
+            found = page(views, books.reader, wanted, limit, oldest_first=oldest_first)
+            assert [entry.number for entry in found.entries] == expected[:limit]
+            assert count(views, books.reader, wanted) == (len(expected), None)
+        views.close()
+
+
+@given(STEPS, st.lists(QUESTIONS, min_size=10, max_size=10), st.integers(1, 5), LOOKS, st.booleans())
+def test_pages_that_may_not_look_far_come_to_all_in_the_end(steps, questions, limit, looked_max, oldest_first):
+    """However little one page looks through, those that begin where the one before ended leave nothing out."""
+    with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.history_entries.LOOKED_MAX", looked_max)
+        views = followed(books)
+        for asked in questions:
+            seen, wanted, looked_to = [], Wanted(**asked), 0
+            while looked_to is not None:
+                found = page(views, books.reader, wanted, limit, oldest_first=oldest_first)
+                seen += [entry.number for entry in found.entries]
+                looked_to = found.looked_to
+                wanted = Wanted(**asked | {"after" if oldest_first else "before": looked_to or 0})
+            assert seen == meant(books, asked)[:: 1 if oldest_first else -1]
+        views.close()
+
+
+@given(STEPS, st.lists(QUESTIONS, min_size=10, max_size=10), LOOKS)
+def test_counts_that_may_not_look_far_add_up(steps, questions, looked_max):
+    """A count says up to where it went, and the counts of what is behind add up to all."""
+    with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.history_entries.LOOKED_MAX", looked_max)
+        views = followed(books)
+        for asked in questions:
+            counted, before = count(views, books.reader, Wanted(**asked))
+            while before is not None:
+                more, before = count(views, books.reader, Wanted(**asked | {"before": before}))
+                counted += more
+            assert counted == len(meant(books, asked))
+        views.close()
+
+
+@given(STEPS, st.lists(st.tuples(QUESTIONS, TEXTS), min_size=10, max_size=10), LOOKS)
+def test_a_text_is_found_wherever_it_stands(steps, questions, looked_max):
+    """Beside any mix of filters, a text finds what has it in one of its places, in any case of letters."""
+    with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.history_entries.LOOKED_TEXT_MAX", looked_max)
+        patch.setattr("core.history_entries.CHUNK", 2)
+        views, deliveries = followed(books), plain_fold(books.reader.after(0))
+        webhooks = directory_of(books).by_number.values()
+        for asked, text in questions:
+            expected = [number for number in meant(books, asked) if has_text(deliveries[number], text)][::-1]
+            matches, seen, before = matches_of(books.reader, webhooks, text), [], asked.get("before", 1_000_000)
+            while before is not None:
+                wanted = Wanted(**asked | {"text": text, "before": before})
+                found = page(views, books.reader, wanted, 3, matches=matches)
+                seen += [entry.number for entry in found.entries]
+                before = found.looked_to
+            assert seen == expected
         views.close()
 
 
@@ -90,8 +116,8 @@ def test_times_are_inclusive():
         numbers = sorted(plain_fold(books.reader.after(0)))
         at = books.reader.committed_at(numbers[1])
 
-        def found(wanted):
-            return [entry.number for entry in page(views, books.reader, wanted)][::-1]
+        def found(asked):
+            return [entry.number for entry in page(views, books.reader, Wanted(**asked), 9, oldest_first=True).entries]
 
         assert found({"since_ms": at}) == numbers[1:]
         assert found({"since_ms": at + 1}) == numbers[2:]
@@ -100,24 +126,17 @@ def test_times_are_inclusive():
         views.close()
 
 
-@pytest.mark.parametrize("status", [200, 204, 299])
-def test_a_class_has_a_hundred_statuses(views, status):
-    """Every 2xx is found as such, and as nothing else."""
-    details = encode_details(Details(1, "e", b"", None, NOW, None, NOW, ()))
-    views.writing.execute(f"INSERT INTO history_1 VALUES (2, 1, 2, {status}, '1', 'x', ?)", (details,))
-    assert [found for found in range(6) if page(views, None, {"status_class": found})] == [2]
+def test_what_was_forgotten_is_found_by_the_rest():
+    """A title that was forgotten with its payload leads nowhere; the event's id still does."""
+    with books_of([("event", 0, 1)] * 2) as books:
+        views = followed(books)
 
+        def found(text):
+            return len(page(views, books.reader, Wanted(text=text), 9, matches=matches_of(books.reader, (), text))[0])
 
-def test_pages_follow_each_other_without_a_gap():
-    """Each page begins where the one before it ended, by number, whatever was added meanwhile."""
-    with books_of([("event", 0, 7)] * 9) as books:
-        views, seen, before = followed(books), [], None
-        while found := page(views, books.reader, {"tenant": "1", "limit": 4, "before_number": before}):
-            seen += [entry.number for entry in found]
-            before = seen[-1]
-        everything = page(views, books.reader, {"tenant": "1"})
-        assert seen == [entry.number for entry in everything]
-        assert len(seen) == 18
+        assert (found("NAÏVE.docx"), found("e4")) == (1, 1)
+        books.recorder.writing.execute("DELETE FROM bodies")
+        assert (found("NAÏVE.docx"), found("e4")) == (0, 1)
         views.close()
 
 
@@ -146,45 +165,3 @@ def test_how_webhooks_fare():
         assert {state: count for state, count in found[1].totals.items() if count} == {"delivered": 1, "retrying": 1}
         assert {state: count for state, count in found[2].totals.items() if count} == {"retrying": 1}
         views.close()
-
-
-class Explained:
-    """In the place of the views: keeps how a question would be answered."""
-
-    def __init__(self, views):
-        self._views = views
-        self.plan = ""
-
-    def rows(self, sql, parameters):
-        steps = self._views.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)
-        self.plan = "; ".join(step[3] for step in steps)
-        return []
-
-
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (Wanted(webhook=1), "history_1_webhook"),
-        (Wanted(tenant="1", webhook=1, trigger="file.created", before_number=9), "history_1_webhook"),
-        (Wanted(webhook=1, states=["delivered", "failed"]), "history_1_webhook"),
-        (Wanted(tenant="1"), "history_1_tenant"),
-        (Wanted(tenant="1", status_class=2, before_number=9), "history_1_tenant"),
-        (Wanted(tenant="1", states=["failed", "retrying"]), "history_1_tenant_trouble"),
-        (Wanted(tenant="1", webhook=1, status_class=5, before_number=9), "history_1_webhook_trouble"),
-        (Wanted(tenant="1", status_class=0), "history_1_tenant_trouble"),
-    ],
-)
-def test_a_page_comes_from_the_right_index(views, wanted, index):
-    """A page is read off one index, backwards, without sorting; what is not delivered has its own."""
-    explained = Explained(views)
-    page(explained, None, wanted)
-    assert f"USING INDEX {index} (" in explained.plan
-    assert "TEMP B-TREE" not in explained.plan
-
-
-def test_how_webhooks_fare_comes_from_indexes(views):
-    """The standing of webhooks is looked up and not counted: no table is scanned."""
-    explained = Explained(views)
-    standings(explained, [1, 2, 3, 4])
-    assert "SEARCH w USING INTEGER PRIMARY KEY" in explained.plan
-    assert "SCAN" not in explained.plan

@@ -13,6 +13,7 @@ from core.directory import Directory
 from core.errors import LedgerBusyError
 from core.history import History
 from core.history_entries import page
+from core.history_question import Wanted
 from core.ledger.views import Views
 from core.rebuild import Difference, compare, rebuild
 from delivery.broker import InProcessBroker
@@ -78,7 +79,7 @@ def test_a_rebuild_equals_what_following_made(steps, cuts):
         followed = follow_all(books, cuts)
         rebuilt = made_anew(books)
         assert rebuilt.events == books.reader.head()
-        assert rebuilt.compared == {"history/1": [], "outbox/1": []}
+        assert rebuilt.compared == {"history/2": [], "outbox/1": []}
         assert rows_now(books) == followed
 
 
@@ -89,18 +90,18 @@ def test_views_that_were_behind_are_compared_where_they_stood(events):
         at_the_end = follow_all(books, [(50, 1, False)])
         views_file(books).unlink()
         follow_all(books, [(50, 1, False)], events)
-        assert made_anew(books).compared == {"history/1": [], "outbox/1": []}
+        assert made_anew(books).compared == {"history/2": [], "outbox/1": []}
         assert rows_now(books) == at_the_end
 
 
 @pytest.mark.parametrize(
     ("spoil", "table"),
     [
-        ("UPDATE history_1 SET status=201 WHERE number=5", "history_1"),
-        ("UPDATE history_1 SET details='words' WHERE number=5", "history_1"),
-        ("DELETE FROM history_1 WHERE number=5", "history_1"),
-        ("UPDATE history_1 SET number=999 WHERE number=5", "history_1"),
-        ("UPDATE history_webhooks_1 SET failed=failed+1 WHERE webhook=1", "history_webhooks_1"),
+        ("UPDATE history_2 SET status=201 WHERE number=5", "history_2"),
+        ("UPDATE history_2 SET details='words' WHERE number=5", "history_2"),
+        ("DELETE FROM history_2 WHERE number=5", "history_2"),
+        ("UPDATE history_2 SET number=999 WHERE number=5", "history_2"),
+        ("UPDATE history_webhooks_2 SET failed=failed+1 WHERE webhook=1", "history_webhooks_2"),
         ("INSERT INTO reactions_1 VALUES (1, 'gone', 5)", "reactions_1"),
         ("UPDATE outbox_1 SET failure=NULL WHERE failure IS NOT NULL", "outbox_1"),
     ],
@@ -122,9 +123,9 @@ def test_only_the_first_few_keys_are_named():
     """Where everything is wrong, all rows are counted, and some are named."""
     with books_of([("event", 0, 7)] * 4) as books:
         follow_all(books, [(50, 1, False)])
-        change(views_file(books), "UPDATE history_1 SET trigger='x'")
+        change(views_file(books), "UPDATE history_2 SET trigger=9")
         ((difference,), _) = made_anew(books).compared.values()
-        assert difference == Difference("history_1", 12, ((5,), (6,), (7,), (9,), (10,)))
+        assert difference == Difference("history_2", 12, ((5,), (6,), (7,), (9,), (10,)))
 
 
 def test_files_that_have_not_seen_the_same_are_not_compared():
@@ -170,7 +171,7 @@ def test_damage_deep_in_the_old_file_does_not_hinder():
         kept = file.read_bytes()
         # From the third page on: the first two say whose it is and what it has seen.
         file.write_bytes(kept[: 3 * 4_096] + b"\xff" * (len(kept) - 3 * 4_096))
-        assert "history/1" not in made_anew(books).compared
+        assert "history/2" not in made_anew(books).compared
         assert rows_now(books) == right
 
 
@@ -180,7 +181,7 @@ def test_a_file_that_somebody_has_open_is_not_replaced():
         right = follow_all(books, [(50, 1, False)])
         with closing(Views(views_file(books), books.recorder.identity)) as views:
             views.writing.execute("BEGIN IMMEDIATE")
-            views.writing.execute("DELETE FROM history_1")
+            views.writing.execute("DELETE FROM history_2")
             with pytest.raises(LedgerBusyError):
                 made_anew(books)
             views.writing.execute("ROLLBACK")
@@ -192,9 +193,9 @@ def test_questions_find_their_indexes_after_a_rebuild():
     """The indexes that are made last are there, and pages are read off them."""
     with books_of(A_LEDGER) as books:
         follow_all(books, [(50, 1, False)])
-        change(views_file(books), "DROP INDEX history_1_webhook")
+        change(views_file(books), "DROP INDEX history_2_webhook")
         made_anew(books)
         with closing(Views(views_file(books), books.recorder.identity)) as views:
             names = {name for (name,) in views.rows("SELECT name FROM sqlite_master WHERE type='index'")}
-            assert {"history_1_webhook", "history_1_tenant_trouble", "outbox_1_due"} <= names
-            assert page(views, books.reader, {"webhook": 1})
+            assert {"history_2_webhook", "history_2_trouble", "outbox_1_due"} <= names
+            assert page(views, books.reader, Wanted(webhook=1), 1).entries

@@ -20,7 +20,7 @@ from tests.views.following import follow_in_pieces, rows_of
 from tests.views.ledgers import books_of
 
 STEPS = [("event", 0, 7), ("event", 1, 3), ("failed", 1, 5), ("delivered", 0, 4)]
-WRONG = "UPDATE history_1 SET trigger='this is the old file'"
+WRONG = "UPDATE history_2 SET details='this is the old file'"
 
 
 @pytest.fixture(name="data", params=["whole", "damaged"])

@@ -9,7 +9,7 @@ from core.ledger.unit import Body
 from core.model import delivery, portal_event
 from core.story import story
 from tests.builders import NOW
-from tests.views.ledgers import books_of
+from tests.views.ledgers import books_of, payload_of
 from tests.views.plain_fold import plain_fold
 
 STEPS = [("event", 0, 2), ("event", 0, 1), ("failed", 0, 6), ("event", 1, 2), ("delivered", 0, 0), ("late", 0, 0)]
@@ -29,7 +29,7 @@ def test_a_story_has_all_that_was_recorded_of_one_delivery():
         assert [step.committed_at - NOW for step in told.steps] == [3_000, 5_000, 7_000, 8_000]
         assert isinstance(told.received.event, portal_event.Received)
         assert told.received.position == number - 1
-        assert told.received.body == Body(0, b"salt" * 4, b"sent", b"{}")
+        assert told.received.body == Body(0, b"salt" * 4, b"sent", payload_of(told.received.event))
         assert [step.body for step in told.steps] == [None] * 4
 
 
@@ -39,7 +39,7 @@ def test_a_redelivery_tells_of_the_old_event():
         first, _, again = sorted(plain_fold(books.reader.after(0)))
         told = story(books.reader, again)
         assert told.received == story(books.reader, first).received
-        assert told.steps[0].event.cause == delivery.Redelivery(1, "u1")
+        assert told.steps[0].event.cause == delivery.Redelivery(first, "u1")
         assert told.delivery != story(books.reader, first).delivery
 
 

@@ -69,11 +69,11 @@ async def test_a_fault_is_a_reason_until_it_is_gone(stage, client):
     assert (status, retry) == (503, "1")
     assert told["reasons"] == [
         "the ledger cannot write: OperationalError: database or disk is full",
-        "the view history/1 is not kept up: OperationalError: unable to open database file",
+        "the view history/2 is not kept up: OperationalError: unable to open database file",
     ]
     shown = await scrape(str(client.make_url("/")))
     assert shown("hookledger_ready") == 0
-    reasons = {("the ledger cannot write",): 1, ("the view history/1 is not kept up",): 1}
+    reasons = {("the ledger cannot write",): 1, ("the view history/2 is not kept up",): 1}
     assert shown.by_labels("hookledger_not_ready") == reasons
     office.writer.fault = office.followers[0].fault = None
     assert await asked(client, "/health/ready") == (200, {"ready": True}, None)
