@@ -204,6 +204,10 @@ LIST_S = 3.0
 """How long a question looks through deliveries for what no index leads to; then it says how far it came."""
 TEXT_CHARS_MAX = 200
 """What is looked for in deliveries."""
+REDELIVER_MAX = 10_000
+"""Redeliveries that one question makes; `hookledger deliveries redeliver` asks until all are made."""
+REDELIVER_CHUNK = 500
+"""Redeliveries made in one commit, so that portal events that come in meanwhile are not held up."""
 REDELIVERIES_TOLD_MAX = 100
 """Of the redeliveries of one delivery, the newest that its story tells of."""
 OPERATION_S = 60

@@ -44,6 +44,7 @@ from core.model.topics import Codec
 from core.once import Once
 from core.plugins import Plugins
 from core.randomness import Randomness
+from core.redelivery import Redeliveries
 from core.renewal import Renewal
 from core.tally import Tally
 from core.tokens import Tokens
@@ -166,6 +167,9 @@ class Office:
             self.directory, self.plugins, self.intake, self.writer, self.master_key, self.clock, random, check_url
         )
         self.renewal = Renewal(loader, self.plugins, self._record_plugins, self.reading, self.clock, self.alarms)
+        self.redeliveries = Redeliveries(
+            self.directory, self.plugins, self.writer, self.reader, self.reading, self.clock, random
+        )
         self.tokens = Tokens(self.directory, self.intake, self.writer, self.clock, random)
         self.gauges: list[Callable[[], Awaitable[Iterable[tuple[str, tuple[str, ...], float | Histogram]]]]] = []
         """Who else has something to show at `/metrics`: samples as core/gauges.py has them."""

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from core.carried import LaneTold
-from core.printing import plain
 from core.duration import in_words
+from core.printing import plain
 from core.top_rates import Percentiles, Seen
 
 HEAD_LINES = 9

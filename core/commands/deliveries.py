@@ -1,4 +1,4 @@
-"""`hookledger deliveries`: what was sent, and how it went."""
+"""`hookledger deliveries`: what was sent, how it went, and sending it again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from core.clock import SystemClock, from_iso
 from core.commands.desk import Desk, print_json, say
+from core.commands.redeliver import redeliver
 from core.commands.selection import selection_options
 from core.duration import in_words
 from core.epilog import epilog
@@ -130,3 +131,6 @@ def show_delivery(allowing: CheckUrlAllowing, id: int, data: Path, as_json: bool
         print_json(told)
     else:
         print_story(console(), told)
+
+
+deliveries_group.add_command(redeliver)

@@ -78,6 +78,13 @@ class Reader:
         )
         return dict(rows)
 
+    def have_payloads(self, positions: Iterable[int]) -> set[int]:
+        """Those of these positions whose payload was not forgotten."""
+        rows = self.recorder.rows_of(
+            "SELECT position FROM bodies WHERE payload IS NOT NULL AND position IN ({})", positions
+        )
+        return {position for (position,) in rows}
+
     def secret(self, id: bytes) -> bytes | None:
         """A sealed secret; None when it was forgotten."""
         rows = self.recorder.rows("SELECT sealed FROM secrets WHERE id=?", (id,))

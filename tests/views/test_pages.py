@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.directory import Directory
@@ -12,13 +12,22 @@ from core.history_entries import count, get, page, standings
 from core.history_question import Wanted
 from core.history_text import matches_of
 from core.ledger.views import Views
-from tests.views.asked import QUESTIONS, TEXTS, has_text, is_meant
+from tests.views.asked import MANY_STEPS, QUESTIONS, TEXTS, asked_of, has_text, is_meant
 from tests.views.following import follow_in_pieces
-from tests.views.ledgers import STEPS, books_of
+from tests.views.ledgers import books_of
 from tests.views.plain_fold import plain_fold
 
 LOOKS = st.sampled_from((1, 2, 5, 100_000))
 """How many deliveries one page may look through."""
+
+
+NARROW = {
+    "core.history_table.STRETCH_BITS": 2,
+    "core.history_question.STRETCH_BITS": 2,
+    "core.history_table.TRIGGER_BIT_MAX": 1,
+    "core.history_entries.ARMS_MAX": 2,
+    "core.history_question.ARMS_MAX": 2,
+}
 
 
 def followed(books):
@@ -43,12 +52,13 @@ def meant(books, asked):
     ]
 
 
-@given(STEPS, st.lists(QUESTIONS, min_size=20, max_size=20), st.integers(1, 20), st.booleans())
+@settings(max_examples=50)
+@given(MANY_STEPS, st.lists(QUESTIONS, min_size=30, max_size=30), st.integers(1, 20), st.booleans())
 def test_a_page_is_what_was_asked_for(steps, questions, limit, oldest_first):
     """Every mix of filters gives the first deliveries it lets through, newest or oldest first, and their number."""
     with books_of(steps) as books:
         views = followed(books)
-        for asked in questions:
+        for asked in [asked_of(books, question) for question in questions]:
             expected = meant(books, asked)[:: 1 if oldest_first else -1]
             wanted = Wanted(**asked)
             found = page(views, books.reader, wanted, limit, oldest_first=oldest_first)
@@ -57,13 +67,19 @@ def test_a_page_is_what_was_asked_for(steps, questions, limit, oldest_first):
         views.close()
 
 
-@given(STEPS, st.lists(QUESTIONS, min_size=10, max_size=10), st.integers(1, 5), LOOKS, st.booleans())
-def test_pages_that_may_not_look_far_come_to_all_in_the_end(steps, questions, limit, looked_max, oldest_first):
-    """However little one page looks through, those that begin where the one before ended leave nothing out."""
+@settings(max_examples=50)
+@given(
+    MANY_STEPS, st.lists(QUESTIONS, min_size=30, max_size=30), st.integers(1, 5), LOOKS, st.booleans(), st.booleans()
+)
+def test_what_may_not_look_far_comes_to_all_in_the_end(steps, questions, limit, looked_max, oldest_first, is_narrow):
+    """However little is looked through at a time, what begins where the one before ended leaves nothing out; nor with
+    short stretches of numbers, bits that triggers share, and few arms."""
     with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.history_entries.LOOKED_MAX", looked_max)
+        for name, value in NARROW.items() if is_narrow else ():
+            patch.setattr(name, value)
         views = followed(books)
-        for asked in questions:
+        for asked in [asked_of(books, question) for question in questions]:
             seen, wanted, looked_to = [], Wanted(**asked), 0
             while looked_to is not None:
                 found = page(views, books.reader, wanted, limit, oldest_first=oldest_first)
@@ -71,25 +87,16 @@ def test_pages_that_may_not_look_far_come_to_all_in_the_end(steps, questions, li
                 looked_to = found.looked_to
                 wanted = Wanted(**asked | {"after" if oldest_first else "before": looked_to or 0})
             assert seen == meant(books, asked)[:: 1 if oldest_first else -1]
-        views.close()
-
-
-@given(STEPS, st.lists(QUESTIONS, min_size=10, max_size=10), LOOKS)
-def test_counts_that_may_not_look_far_add_up(steps, questions, looked_max):
-    """A count says up to where it went, and the counts of what is behind add up to all."""
-    with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.history_entries.LOOKED_MAX", looked_max)
-        views = followed(books)
-        for asked in questions:
             counted, before = count(views, books.reader, Wanted(**asked))
             while before is not None:
                 more, before = count(views, books.reader, Wanted(**asked | {"before": before}))
                 counted += more
-            assert counted == len(meant(books, asked))
+            assert counted == len(seen)
         views.close()
 
 
-@given(STEPS, st.lists(st.tuples(QUESTIONS, TEXTS), min_size=10, max_size=10), LOOKS)
+@settings(max_examples=50)
+@given(MANY_STEPS, st.lists(st.tuples(QUESTIONS, TEXTS), min_size=10, max_size=10), LOOKS)
 def test_a_text_is_found_wherever_it_stands(steps, questions, looked_max):
     """Beside any mix of filters, a text finds what has it in one of its places, in any case of letters."""
     with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
@@ -97,7 +104,7 @@ def test_a_text_is_found_wherever_it_stands(steps, questions, looked_max):
         patch.setattr("core.history_entries.CHUNK", 2)
         views, deliveries = followed(books), plain_fold(books.reader.after(0))
         webhooks = directory_of(books).by_number.values()
-        for asked, text in questions:
+        for asked, text in [(asked_of(books, question), text) for question, text in questions]:
             expected = [number for number in meant(books, asked) if has_text(deliveries[number], text)][::-1]
             matches, seen, before = matches_of(books.reader, webhooks, text), [], asked.get("before", 1_000_000)
             while before is not None:

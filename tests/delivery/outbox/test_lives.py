@@ -47,6 +47,8 @@ def check_stories(world: World) -> None:
     """What was acknowledged is there; every delivery has one end, by attempts without a gap, none of them early."""
     recorded = world.recorded()
     assert {accepted.position for accepted in world.accepted} <= {event.position for event in recorded}
+    again = [event for event in recorded if isinstance(event.event, delivery.Created) and event.event.cause is not None]
+    assert set(world.redelivered) <= {event.position for event in again}
     told = stories(recorded)
     endless = {story.number: story.due for story in told.values() if story.end is None}
     assert endless == {}

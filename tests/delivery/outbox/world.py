@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -47,6 +48,9 @@ class World(Turned):
         self.holds: dict[int, tuple[int, int]] = {}
         """Webhook → until when its receiver asked to be left alone, and the position of its last Enabled then."""
         self.accepted: list[Accepted] = []
+        self.redelivered: list[int] = []
+        """The numbers that people were told."""
+        self._asking: asyncio.Task | None = None
         self.faults: list[str] = []
         super().__init__(data, patch, seed=seed)
         self.reply = self._reply
@@ -134,6 +138,7 @@ class World(Turned):
         return {
             self._sends: 30,
             self._releases: 10,
+            self._redelivers: 5,
             self._switches: 6,
             self._changes_mood: 3,
             self._breaks: 4,
@@ -163,6 +168,18 @@ class World(Turned):
 
         titles = [self.random.randbytes(8).hex() for _ in range(self.random.choice([1, 1, 2, 5]))]
         self.start(send(titles, self.random.choice(["file.created", "file.updated"])))
+
+    async def _redelivers(self) -> None:
+        """Somebody wants some of what was accepted once more, whatever became of it."""
+
+        async def ask(numbers: list[int], ticket: str) -> None:
+            told = await self.service.office.redeliveries.make(numbers, by="p", ticket=ticket)
+            self.redelivered += [one.number for one in told if one.number is not None]
+
+        if self.accepted and (self._asking is None or self._asking.done()):
+            of = self.random.choice(self.accepted)
+            numbers = [of.position + 1 + n for n in range(of.deliveries)]
+            self._asking = self.start(ask(numbers, self.random.choice(["once", self.random.randbytes(4).hex()])))
 
     async def _releases(self) -> None:
         hanging = [request for request in self.requests if request.life == self.life and request.hangs]
@@ -211,6 +228,9 @@ class World(Turned):
         self.are_views_down = False
         while self.random.random() < 0.8:
             await self._releases()
+        # A service that is told to stop answers first whom it has begun to answer.
+        while self._asking is not None and not self._asking.done():
+            await self.once()
         await self.stop()
         await self.begin()
 
