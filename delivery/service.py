@@ -132,16 +132,16 @@ class Service:
         if jitter is None:
             jitter = partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
-        self._heed_faults()
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
         office.lookout = Lookout(office, self.dispatch, self.readiness).look
-        self.refill.on_forgotten = self.reactions.forget
+        self._heed_faults()
         office.gauges.append(Gauges(self.dispatch, self.reactions, self.sender, office.clock.now_ms).samples)
         self.is_ready = self.is_stopping = False
         self._under_way = 0
 
     def _heed_faults(self) -> None:
+        self.refill.on_forgotten = self.reactions.forget
         self.office.clock_steps.on_step = self.refill.pause
         self.outbox.on_shifted = self._shifted
         self.office.writer.on_fault.append(self._on_fault)

@@ -17,7 +17,7 @@ from core.errors import ConflictError, LedgerError
 from core.ledger.sqlite import SqliteRecorder
 from core.ledger.unit import Body, Entry, Unit
 from core.model.portal_event import Proof, Received
-from core.operations import deliveries, webhooks
+from core.operations import deliveries, delivery_story, webhooks
 from tests.builders import NOW, Books
 from tests.end_to_end.place import ALLOW, DEADLINE_S, Place, a_portal_event
 from tests.invented import InventedClock
@@ -104,7 +104,8 @@ async def test_a_restored_ledger_goes_on_where_the_backup_was_made(place, receiv
     assert made.code == 0, made.err
     assert (made.json["file"], made.json["tenants"]) == (str(tmp_path / "copy.sqlite"), 1)
     before = [await place.ask(*asked) for asked in (LISTED, WEBHOOKS)]
-    stories = [await place.ask(deliveries.SHOW, deliveries.ShowDelivery(one.id)) for one in before[0]]
+    ids = [one.id for one in before[0].deliveries]
+    stories = [await place.ask(delivery_story.SHOW, delivery_story.ShowDelivery(id)) for id in ids]
     await portal.publish("after the backup")
     serving.process.kill()
     await serving.process.wait()
@@ -117,7 +118,7 @@ async def test_a_restored_ledger_goes_on_where_the_backup_was_made(place, receiv
         assert (restored.code, restored.json["position"]) == (0, made.json["position"]), restored.err
         assert restored.json["key"] is True
         assert [await again.ask(*asked) for asked in (LISTED, WEBHOOKS)] == before
-        assert [await again.ask(deliveries.SHOW, deliveries.ShowDelivery(one.id)) for one in before[0]] == stories
+        assert [await again.ask(delivery_story.SHOW, delivery_story.ShowDelivery(id)) for id in ids] == stories
         is_well.set()
         serving = await again.serve(*ALLOW)
         portal = Portal(serving.url, token)

@@ -143,7 +143,9 @@ class Patient:
         """Whoever opens the directory now finds what was there before."""
         asked = deliveries.ListDeliveries(limit=1_000)
         listed = await self.place.ask(deliveries.LIST, asked)
-        assert {one.id for one in listed if one.state == "delivered"} == {at + 1 for at in self.known.values()}
+        assert {one.id for one in listed.deliveries if one.state == "delivered"} == {
+            at + 1 for at in self.known.values()
+        }
 
     @property
     def log(self) -> str:
@@ -204,7 +206,8 @@ class Patient:
         async with asyncio.timeout(LONG_S):
             while True:
                 asked = deliveries.ListDeliveries(limit=1_000)
-                states = {one.id: one.state for one in await self.place.ask(deliveries.LIST, asked)}
+                listed = await self.place.ask(deliveries.LIST, asked)
+                states = {one.id: one.state for one in listed.deliveries}
                 if all(states.get(at + 1) == "delivered" for at in self.acknowledged.values()):
                     break
         assert set(self.receiver.seen.values()) == {1}

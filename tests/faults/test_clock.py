@@ -99,5 +99,6 @@ async def test_serve_starts_on_a_ledger_of_the_future(patient):
     assert "the clock was set back by 3153" in patient.log
     assert (await patient.ready()).status == 200
     asked = deliveries.ListDeliveries(limit=100)
-    assert {one.state for one in await patient.place.ask(deliveries.LIST, asked)} == {"delivered"}
+    listed = await patient.place.ask(deliveries.LIST, asked)
+    assert {one.state for one in listed.deliveries} == {"delivered"}
     await patient.stop()

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from core.errors import HookledgerError
-from core.operations import deliveries
+from core.operations import deliveries, delivery_story
 
 PAGE = 4_096
 
@@ -133,7 +133,7 @@ async def test_the_ledger_is_cut_while_serve_runs(patient, past):
     await patient.prepare_with(past)
     await patient.serve()
     first = min(past.known.values()) + 1
-    await patient.place.ask(deliveries.SHOW, deliveries.ShowDelivery(first))
+    await patient.place.ask(delivery_story.SHOW, delivery_story.ShowDelivery(first))
     with (patient.data / "ledger.sqlite").open("r+b") as opened:
         opened.truncate(8 * PAGE)
     with pytest.raises(HookledgerError):
@@ -152,7 +152,7 @@ async def test_the_ledger_is_cut_while_serve_runs(patient, past):
 
 async def read_all(patient, past):
     for number in sorted(past.known.values(), reverse=True):
-        await patient.place.ask(deliveries.SHOW, deliveries.ShowDelivery(number + 1))
+        await patient.place.ask(delivery_story.SHOW, delivery_story.ShowDelivery(number + 1))
 
 
 VIEWS = {
@@ -181,7 +181,7 @@ async def test_what_is_made_from_the_ledger_is_made_again(patient, past, name, s
             except HookledgerError:
                 continue  # the damage was met just now
             break
-    assert {one.id for one in listed if one.state == "delivered"} == {at + 1 for at in past.known.values()}
+    assert {one.id for one in listed.deliveries if one.state == "delivered"} == {at + 1 for at in past.known.values()}
     again = await patient.send([{"id": id, "type": "file.created", "data": {"id": 1}} for id in past.known])
     assert (again.status, again.body["accepted"], again.body["duplicates"]) == (200, 0, 400)
     await patient.until_ready()
