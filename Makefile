@@ -22,7 +22,7 @@ demo: $(INSTALLED)
 	$(BIN)/hookledger demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -1,7 +1,11 @@
-"""What all tests share: how property tests are run."""
+"""What all tests share: how property tests are run, and what tests say at the end of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -12,3 +16,31 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("hookledger")
+
+FAULTS = Path("tests/faults")
+
+
+@pytest.fixture(name="tell")
+def _tell(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
+    """Say something of what a test saw: it is printed at the end of the run, whichever process ran the test."""
+    return lambda said: record_property("told", said)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests told, and the fault suite's count."""
+    ran = list(_ran(terminalreporter))
+    for report in ran:
+        for name, said in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(f"{report.nodeid.removeprefix('tests/')}: {said}")
+    faults = [report for report in ran if Path(report.fspath).is_relative_to(FAULTS)]
+    if faults:
+        passed = sum(report.passed for report in faults)
+        terminalreporter.write_line(f"fault suite: {passed} of {len(faults)} faults met as expected")
+
+
+def _ran(terminalreporter: pytest.TerminalReporter) -> Iterator[pytest.TestReport]:
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            if report.when == "call":
+                yield report

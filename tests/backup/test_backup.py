@@ -137,7 +137,7 @@ LISTED = (deliveries.LIST, deliveries.ListDeliveries())
 WEBHOOKS = (webhooks.LIST, webhooks.ListWebhooks())
 
 
-async def test_publishing_goes_on_while_a_backup_is_made(place, receiver, tmp_path):
+async def test_publishing_goes_on_while_a_backup_is_made(place, receiver, tmp_path, tell):
     """The writer waits for no copy: events are accepted all the time, and those of before are in it, none in half."""
     token = await place.token()
     await place.webhook(f"{receiver.url}/")
@@ -159,8 +159,8 @@ async def test_publishing_goes_on_while_a_backup_is_made(place, receiver, tmp_pa
         is_over.set()
         await publishing
     made = done.json
-    print(f"{made['bytes']} bytes in {made['seconds']} s; {after - before} positions and at most "
-          f"{portal.longest_s * 1000:.0f} ms for a request meanwhile")  # fmt: skip
+    tell(f"{made['bytes']} bytes in {made['seconds']} s; {after - before} positions and at most "
+         f"{portal.longest_s * 1000:.0f} ms for a request meanwhile")  # fmt: skip
     assert before <= made["position"] <= after
     assert after > before
     assert portal.longest_s < 2

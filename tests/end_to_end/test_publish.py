@@ -268,7 +268,7 @@ def _peak_kib(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
-async def test_memory_is_flat(ready, tmp_path):
+async def test_memory_is_flat(ready, tmp_path, tell):
     """Ten times the file takes no more memory, in lines as in an array on one line."""
     few, many, array = tmp_path / "few", tmp_path / "many", tmp_path / "array"
     few.write_bytes(written(MANY // 10, "few"))
@@ -280,6 +280,6 @@ async def test_memory_is_flat(ready, tmp_path):
         publishing = await ready.start("publish", str(file))
         peaks[file] = await peak_kib(publishing)
         assert publishing.returncode == 0
-    print({file.name: f"{file.stat().st_size // 1024} KiB file, {peak} KiB peak" for file, peak in peaks.items()})
+    tell({file.name: f"{file.stat().st_size // 1024} KiB file, {peak} KiB peak" for file, peak in peaks.items()})
     assert 0 < peaks[many] < peaks[few] + FLAT_KIB
     assert 0 < peaks[array] < peaks[few] + FLAT_KIB

@@ -1,4 +1,4 @@
-"""Each test has a data directory of its own, and no process outlives it; at the end the faults are counted."""
+"""Each test has a data directory of its own, and no process outlives it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from core.office import Office
 from tests.end_to_end.place import Place
 from tests.faults.live import Mailbox
 from tests.faults.patient import Past, Patient
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(name="place")
@@ -64,16 +62,3 @@ async def switch_off_webhooks(data: Path) -> None:
     for known in list(office.directory.webhooks.values()):
         await office.webhooks.switch(known.number, enabled=False, by=None)
     await office.close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The fault suite's count."""
-    ran = [
-        report
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.getreports(outcome)
-        if report.when == "call" and Path(report.fspath).is_relative_to(HERE.relative_to(Path.cwd()))
-    ]
-    if ran:
-        passed = sum(report.passed for report in ran)
-        terminalreporter.write_line(f"fault suite: {passed} of {len(ran)} faults met as expected")

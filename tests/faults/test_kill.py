@@ -8,6 +8,7 @@ import random
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -181,7 +182,7 @@ class World:
 
 
 @pytest.mark.timeout(300)
-async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+async def test_nothing_acknowledged_is_lost(tmp_path: Path, tell: Callable[[object], None]) -> None:
     """After 30 kills every acknowledged event is delivered or still due, once, and no delivery has two ends."""
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
@@ -196,7 +197,7 @@ async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
                 await world.kill_after(world.random.uniform(0.3, 2.0))
         await world.end()
         counts = judge(world)
-        print(f"{KILLS} kills: {counts}")
+        tell(f"{KILLS} kills: {counts}")
         bugs = [line for line in world.said.read_text().splitlines() if " ERROR " in line or "Traceback" in line]
         assert not bugs, bugs[:5]
     finally:

@@ -32,14 +32,14 @@ def run(target, *words):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_no_input_breaks_it(target):
+def test_no_input_breaks_it(target, tell):
     """So many inputs, guided by coverage where that is to be had: each is refused, or is what another reader says."""
     ended = run(target, "--runs", str(RUNS[target]))
     assert ended.returncode == 0, ended.stderr[-3_000:]
     found = DONE.search(ended.stdout)
     assert found is not None, ended.stdout[-1_000:]
     name, tried, taken, how = found.groups()
-    print(found[0])
+    tell(found[0])
     assert (name, int(tried)) == (target, RUNS[target])
     assert int(taken) > 0.005 * int(tried), "nearly all was refused: what is taken is hardly looked at"
     if (platform.system(), platform.machine()) == ("Linux", "x86_64"):

@@ -45,14 +45,13 @@ def persons(directory):
 @pytest.mark.parametrize(
     ("seed", "turns_max"), [(1, None), (2, 3), (3, 9), (4, 40)], ids=["threads", "quick disk", "disk", "slow disk"]
 )
-async def test_live_replayed_and_by_hand_are_the_same(seed, turns_max, tmp_path, pytestconfig, capsys):
+async def test_live_replayed_and_by_hand_are_the_same(seed, turns_max, tmp_path, tell):
     """What was recorded while everybody talked at once is what plain loops say, and what a replay from 0 says."""
     traffic = Traffic(tmp_path, seed, batches=20, turns_max=turns_max)
     await traffic.run()
     office, recorded, heard, portals, replayed, directory = read_again(tmp_path)
     counts = counted(traffic, len(recorded), sum(map(len, recorded.values())))
-    with capsys.disabled():
-        pytestconfig.get_terminal_writer().line(f"\nseed {seed}: {counts}")
+    tell(f"seed {seed}: {counts}")
     assert recorded == heard
     assert replayed == recorded
     assert who_is_who(portals) == persons(directory)

@@ -47,11 +47,11 @@ def simulate(python: Path, *asked: str, hash_seed: str = "0") -> subprocess.Comp
 
 
 @pytest.mark.timeout(1_800)
-def test_no_life_breaks_a_promise(python):
+def test_no_life_breaks_a_promise(python, tell):
     """300 lives of at least an hour and 10 of at least a day: every promise is kept, and it takes three minutes."""
     done = simulate(python, "--seeds", str(LIVES), "--json")
-    print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
+    tell(done.stdout.strip())
     counts = json.loads(done.stdout)
     assert counts["lives"] == LIVES
     assert counts["long"] == DAYS
@@ -63,7 +63,7 @@ def test_no_life_breaks_a_promise(python):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("bug", "promise"), PLANTED.items(), ids=list(PLANTED))
-def test_a_planted_bug_is_found(python, bug, promise):
+def test_a_planted_bug_is_found(python, tell, bug, promise):
     """A bug in the code breaks the promise that one would expect, in a life that without it breaks none."""
     found = simulate(python, "--plant", bug, "--until", promise, "--seeds", str(SEEDS_MAX), "--jobs", "1")
     assert found.returncode == 1, f"{bug} is not found\n{found.stdout}{found.stderr}"
@@ -71,7 +71,7 @@ def test_a_planted_bug_is_found(python, bug, promise):
     seed = [line.removeprefix("seed ").removesuffix(" fails:") for line in lines if line.endswith("fails:")][-1]
     broken = [line.strip()[:200] for line in lines if line.startswith(f"  {promise}: ")]
     assert broken, found.stdout
-    print(f"{bug} is found by seed {seed}: {broken[0]}")
+    tell(f"{bug} is found by seed {seed}: {broken[0]}")
     assert f"again: make simulate SEED={seed} PLANT={bug}" in found.stdout
     without = simulate(python, "--seed", seed)
     assert without.returncode == 0, without.stdout + without.stderr
