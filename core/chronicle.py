@@ -69,7 +69,7 @@ class Chronicle:
                 ids = {"delivery": event.number, "delivery_id": recorded.stream.hex(), "webhook": event.webhook}
                 log.say("delivery.cancelled", **ids, reason=event.reason)
             case catalogue.Changed():
-                log.say("plugins.changed", plugins=" ".join(f"{name} {of}" for name, of in event.plugins.items()))
+                log.say("plugins.changed", plugins=", ".join(f"{name} {of}" for name, of in event.plugins.items()))
             case token.Created():
                 who = {"tenant": event.tenant, "role": event.role, "user": event.user, "by": event.by}
                 log.say("token.created", token=recorded.stream.hex(), **who)

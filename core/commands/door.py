@@ -116,7 +116,7 @@ def _end(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
 
 
 def _failed(why: str, code: int) -> int:
-    click.echo(f"{PROGRAM}: {' '.join(why.splitlines())}", err=True)
+    click.echo(f"{PROGRAM}: {' '.join(line.strip() for line in why.splitlines())}", err=True)
     return code
 
 
