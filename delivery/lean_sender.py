@@ -50,7 +50,7 @@ class LeanSender:
         self._connect_s = connect_s
         self._total_s = total_s
         self._idle_max = idle_max
-        self._lines: set[Line] = set()
+        self._lines: dict[Line, None] = {}
         self._idle: dict[str, list[Line]] = {}
         self.opened = 0
         """Connections made so far."""
@@ -137,7 +137,7 @@ class LeanSender:
         assert isinstance(line, Line)
         line.hand_over(connection, target.origin)
         self.opened += 1
-        self._lines.add(line)
+        self._lines[line] = None
         return line
 
     def _too_late(self, line: Line) -> None:
@@ -156,7 +156,7 @@ class LeanSender:
             self._resting.oldest().drop()
 
     def _forget(self, line: Line) -> None:
-        self._lines.discard(line)
+        self._lines.pop(line, None)
         self._off_the_clock(line)
         self._resting.drop(line)
         idle = self._idle.get(line.origin)

@@ -81,12 +81,12 @@ class Workers:
         self._clock, self._alarms, self._random = office.clock, office.alarms, office.random
         self._jitter, self._schedule_s, self._tracing = jitter, schedule_s, office.tracing
         self._prepared: dict[int, Prepared] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._idle = 0
         self._is_free = False
         """The worker that runs just now has finished an attempt and takes the next row, if one comes of it."""
         self._is_stopped = False
-        self._stale: set[asyncio.Task[None]] = set()
+        self._stale: dict[asyncio.Task[None], None] = {}
         self._short: tuple[int, OverloadedError] | None = None
 
     def shortage(self) -> str | None:
@@ -105,11 +105,11 @@ class Workers:
             self._is_free = False
             return
         task = asyncio.create_task(self._work())
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._gone)
 
     def _gone(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task)
         if not task.cancelled() and task.exception() is not None:
             log.say("worker.bug", task.exception())
 
@@ -227,8 +227,8 @@ class Workers:
                 self._record_later(unit)
             elif isinstance(answers[0], StaleStream):
                 task = asyncio.create_task(self._record_stale(unit))
-                self._stale.add(task)
-                task.add_done_callback(self._stale.discard)
+                self._stale[task] = None
+                task.add_done_callback(self._stale.pop)
             elif isinstance(answers[0], Unwritable):
                 log.say("attempt.unwritable", delivery_id=unit.entries[0].stream.hex())
             if again:

@@ -84,7 +84,7 @@ class Follower:
         self._writing: asyncio.Task[None] | None = None
         self._behind: asyncio.Task[None] | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._pauses: set[asyncio.Event] = set()
+        self._pauses: dict[asyncio.Event, None] = {}
         self._is_stopping = False
         self.stands_by = False
         """The view is followed no further: by somebody else, or not before the next start."""
@@ -261,10 +261,10 @@ class Follower:
             log.say("view.waits", view=self.view.name, error=fault)
         self.fault = fault
         pause = asyncio.Event()
-        self._pauses.add(pause)
+        self._pauses[pause] = None
         self._alarms.after(RETRY_MS, pause.set)
         await pause.wait()
-        self._pauses.remove(pause)
+        del self._pauses[pause]
 
     def _transaction(self, batch: Any, previous: int, last: int) -> None:
         connection = self._views.writing
