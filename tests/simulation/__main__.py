@@ -28,6 +28,8 @@ def main() -> int:
     if asked.plant:
         plant(asked.plant)
     began, counts, failed = time.monotonic(), Counter[str](), 0
+    # Every second one is gone at once, so that new objects find other places than without them.
+    stirred = [bytearray(number % 3_000) for number in range(2 * asked.stir)][::2]
     seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
     for life in lives(seeds, load_plugins(), jobs=asked.jobs, is_traced=asked.digest):
         if life["violations"]:
@@ -40,6 +42,7 @@ def main() -> int:
         if asked.digest or asked.seed is not None:
             print(f"seed {life['seed']}: {life['digest']}", flush=True)
         _count(counts, life)
+    del stirred
     if asked.json:
         print(json.dumps(dict(counts)))
     else:
@@ -55,6 +58,7 @@ def _asked() -> Any:
     parser.add_argument("--plant", choices=PLANTS, help="with this bug in the code")
     parser.add_argument("--until", metavar="PROMISE", help="stop at the first seed that breaks this promise")
     parser.add_argument("--digest", action="store_true", help="print what each life came to, as a hash")
+    parser.add_argument("--stir", type=int, default=0, help="have so many objects in memory first: none may matter")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="lives at a time")
     return parser.parse_args()

@@ -11,21 +11,22 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.limits import STOP_S
 from core.office import Office
 from core.operations.table import operations
 from core.web import app, operator
-from delivery.addresses import AddressGuard
-from delivery.lean_sender import LeanSender
+from delivery.connections import Connections
 from delivery.reception import Reception
+from delivery.serve import _stop as stop
 from delivery.service import Service
 
 if TYPE_CHECKING:
+    from tests.simulation.weather import Weather
     from tests.simulation.world import World
 
 NAME = "hookledger.example"
@@ -70,6 +71,10 @@ class Home:
     def is_ready(self) -> bool:
         return self.epoch is not None and self.epoch.ready_s is not None and not self.epoch.stop.is_set()
 
+    def machine_at(self, true_s: float) -> str:
+        """Which machine ran then; *true_s* is cut to whole milliseconds."""
+        return [epoch.machine for epoch in self.epochs if epoch.started_s < true_s + 0.001][-1]
+
     # Starting, stopping, dying.
 
     def boot(self) -> None:
@@ -91,12 +96,16 @@ class Home:
             clock=world.wall,
             random=world.ledger_random.randbytes,
             plugins=world.plugins,
-            sender=LeanSender(AddressGuard(ALLOW), resolver=world.names),
+            resolver=world.names,
+            files_max=world.plan.files_max,
             jitter=lambda: world.ledger_random.uniform(-1, 1),
             synchronous="OFF",
+            young_requests_max=world.plan.young_max,
         )
-        world.plan.shrink(service)
-        public = Reception(app.build(service.office, service.readiness), lambda: service.is_ready)
+        service.office.appender._connection = DoubtfulConnection(service.office.recorder.writing, world.weather)
+        connections, backlog = Connections(service.shares.connections), service.shares.backlog
+        site = app.build(service.office, service.readiness)
+        public = Reception(site, lambda: service.is_ready, connections, backlog)
         private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
         try:
             await public.open_port("127.0.0.1", PORT)
@@ -106,8 +115,7 @@ class Home:
             world.say(f"{epoch.machine} is ready")
             await epoch.stop.wait()
         finally:
-            await asyncio.gather(public.close(), private.close())
-            await service.stop()
+            world.say(f"{epoch.machine} {await stop(service, (public, private), STOP_S)}")
 
     def _ended(self, epoch: Epoch, task: asyncio.Task[None]) -> None:
         """It stopped by itself: gracefully, if somebody asked for it."""
@@ -155,27 +163,36 @@ class Home:
         self.copies.append((self.world.loop.now_s, self._copied["views.sqlite"]))
 
     def _lose_newest_rows(self) -> None:
+        if self.world.random.random() < 0.2:
+            self.world.say("the views are lost")
+            for path in self.data.glob("views.sqlite*"):
+                path.unlink()
+            return
         for name, copy in self._copied.items():
             self.world.say(f"the newest rows of {name} are lost")
             for suffix in ("", "-wal", "-shm"):
                 (self.data / f"{name}{suffix}").unlink(missing_ok=True)
             shutil.copy(copy, self.data / name)
 
-    # What people on the machine itself do.
 
-    async def do(self, ask: Callable[[Office], Awaitable[Any]]) -> Any:
-        """Let the running service do something; TimeoutError when it dies meanwhile."""
-        epoch = self.epoch
-        if epoch is None or not self.is_ready:
-            raise TimeoutError
-        assert epoch.service is not None
-        task = self.world.loop.net.host(epoch.machine).create_task(_asked(ask, epoch.service.office))
-        async with asyncio.timeout(30):
-            return await asyncio.shield(task)
+class DoubtfulConnection:
+    """The connection that writes the ledger, on a disk that may fail at any statement.
 
+    A commit may fail, and have happened; whether it did, the disk then says. SQLite itself leaves no such doubt.
+    """
 
-async def _asked(ask: Callable[[Office], Awaitable[Any]], office: Office) -> Any:
-    return await ask(office)
+    def __init__(self, connection: sqlite3.Connection, weather: Weather) -> None:
+        self._connection, self._weather = connection, weather
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql == "ROLLBACK" or sql.startswith("SELECT 1 FROM commits") or not self._weather.is_refused():
+            return self._connection.execute(sql, *values)
+        if sql == "COMMIT" and self._weather.loses_answer():
+            self._connection.execute(sql)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 def _let_go(office: Office) -> None:

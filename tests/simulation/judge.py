@@ -5,9 +5,9 @@ Nothing of it is read from the service: it is written from what is promised.
 
 from __future__ import annotations
 
-from tests.simulation.judge_deliveries import deliveries_end_once, requests_are_recorded
-from tests.simulation.judge_matching import acknowledged_is_kept, hears_what_it_should, order_is_real
-from tests.simulation.judge_times import disabled_is_left_alone, holds_are_kept, is_in_time, never_early
+from tests.simulation.judge_deliveries import deliveries_end_once, requests_are_recorded, requests_are_right
+from tests.simulation.judge_matching import acknowledged_is_kept, done_once, hears_what_it_should, order_is_real
+from tests.simulation.judge_times import changes_hold, disabled_is_left_alone, holds_are_kept, is_in_time, never_early
 from tests.simulation.judge_views import views_are_right
 from tests.simulation.judge_windows import stays_young, windows_are_kept
 from tests.simulation.told import Told
@@ -19,10 +19,13 @@ PROMISES = {
     "those hear of it who should": hears_what_it_should,
     "a delivery has one end": deliveries_end_once,
     "requests are recorded as they were": requests_are_recorded,
+    "requests are what their webhook says": requests_are_right,
+    "what is said twice is done once": done_once,
     "no attempt is early": never_early,
     "no attempt is late": is_in_time,
     "Retry-After holds back the webhook": holds_are_kept,
     "a disabled webhook is left alone": disabled_is_left_alone,
+    "a change holds from its answer on": changes_hold,
     "windows are kept": windows_are_kept,
     "young requests have a limit": stays_young,
     "views are what the ledger says": views_are_right,

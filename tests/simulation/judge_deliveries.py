@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
+from hashlib import sha256
 
+from core.ledger.keys import MasterKey
 from core.model.delivery import Attempt, AttemptFailed, Cancelled, Delivered, LateAttempt
+from tests.simulation.home import KEY
 from tests.simulation.receiver import Arrival
-from tests.simulation.told import SCHEDULE_S, Delivery, Told
+from tests.simulation.told import Delivery, Told
 from tests.simulation.wall import BEGINNING_MS
 from tests.simulation.world import World
 
@@ -38,8 +42,9 @@ def deliveries_end_once(_: World, told: Told) -> Broken:
                 number += 1
                 if event.attempt.number != number:
                     yield f"delivery {each.number}: attempt {event.attempt.number} is its {number}th", at_s
-                if isinstance(event, AttemptFailed) and (event.next is None) != (number > len(SCHEDULE_S)):
-                    yield f"delivery {each.number}: after attempt {number} comes {event.next}", at_s
+                schedule_s = told.schedule_s(each.webhook, event.attempt)
+                if isinstance(event, AttemptFailed) and (event.next is None) != (number > len(schedule_s)):
+                    yield f"delivery {each.number}: after attempt {number} comes {event.next}, by {schedule_s}", at_s
             if not isinstance(event, AttemptFailed) or event.next is None:
                 end = event
 
@@ -66,6 +71,31 @@ def requests_are_recorded(world: World, told: Told) -> Broken:
             if attempt.status is not None and not any(_is_of(arrival, attempt) for arrival in came):
                 what = f"delivery {each.number} attempt {attempt.number} is recorded with status {attempt.status}"
                 yield f"{what}, and was answered {[arrival.reply.status for arrival in came]}", true_s(attempt.started)
+
+
+def requests_are_right(world: World, told: Told) -> Broken:
+    """A request went where its webhook led in the version that is recorded, signed with its secret then, and its body
+    has the recorded hash."""
+    if not world.wall.is_true:
+        return
+    key = MasterKey(bytes.fromhex(KEY["HOOKLEDGER_KEY"]))
+    webhooks, opened = dict(told.recorder.rows("SELECT id, webhook FROM secrets")), dict[bytes, bytes]()
+    for id, sealed in told.recorder.rows("SELECT id, sealed FROM secrets"):
+        opened[id] = key.open(sealed, webhooks[id]).encode()
+    arrivals: dict[tuple[str, int, int], list[Arrival]] = defaultdict(list)
+    for arrival in world.arrivals:
+        arrivals[arrival.delivery, arrival.attempt, arrival.stamp_s].append(arrival)
+    for each in told.deliveries.values():
+        for _, attempt in each.attempts():
+            form = told.forms[each.webhook][attempt.webhook_version]
+            for arrival in arrivals.get((each.id, attempt.number, attempt.started // 1000), ()):
+                if arrival.sender != world.home.machine_at(true_s(attempt.started)):
+                    continue  # it died of it
+                signature = hmac.new(opened[form.secret], arrival.body, sha256).hexdigest().upper()
+                asked = (arrival.url, arrival.signature, sha256(arrival.body).digest())
+                right = (form.url, f"sha256={signature}", attempt.body_hash)
+                if asked != right or attempt.secret != form.secret:
+                    yield f"{arrival!r} is {asked}, and should be {right}", arrival.at_s
 
 
 def _is_of(arrival: Arrival, attempt: Attempt) -> bool:

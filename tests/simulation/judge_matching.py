@@ -43,9 +43,9 @@ def order_is_real(world: World, _: Told) -> Broken:
         if not each.answer.get("duplicate")
     ]
     done += [
-        (each.answered_s, each.asked_s, each.number, f"webhook {each.number}")
+        (each.answered_s, each.asked_s, each.answer["id"], f"webhook {each.answer['id']}")
         for each in world.commanded
-        if each.what == "made"
+        if each.operation == "webhooks.create" and each.answered_s is not None and not each.answer.get("note")
     ]
     answered = sorted(done)
     newest, index = (0, "nothing"), 0
@@ -58,6 +58,18 @@ def order_is_real(world: World, _: Told) -> Broken:
                 f"{what} has position {position}, and {newest[1]}, answered before it was sent, {newest[0]}",
                 answered_s,
             )
+
+
+def done_once(world: World, told: Told) -> Broken:
+    """A command that was said again under its key made one webhook, and is told of it the same each time."""
+    for name in sorted(set(told.names)):
+        if told.names.count(name) > 1:
+            yield f"webhook {name} was made {told.names.count(name)} times", world.loop.now_s
+    for commanded in world.commanded:
+        if commanded.operation == "webhooks.create" and commanded.answered_s is not None:
+            number = commanded.answer["id"]
+            if number not in told.forms or commanded.answer["url"] != told.forms[number][1].url:
+                yield f"webhook {number} was answered for, and is not in the ledger", commanded.answered_s
 
 
 def hears_what_it_should(world: World, told: Told) -> Broken:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from core.model.delivery import Attempt, AttemptFailed, LateAttempt
 from tests.simulation.judge_deliveries import true_s
 from tests.simulation.receiver import Arrival
-from tests.simulation.told import JITTER, SCHEDULE_S, Delivery, Told
+from tests.simulation.told import JITTER, Delivery, Told
 from tests.simulation.world import World
 
 Broken = Iterator[tuple[str, float]]
@@ -38,12 +38,13 @@ def never_early(world: World, told: Told) -> Broken:
             if attempt.started < due and _is_steady(world, due, attempt.started):
                 early_s = (due - attempt.started) / 1000
                 yield f"delivery {each.number} attempt {attempt.number} is {early_s:.3f} s early: {because}", at_s
-            if not isinstance(recorded.event, AttemptFailed) or attempt.number > len(SCHEDULE_S):
+            schedule_s = told.schedule_s(each.webhook, attempt)
+            if not isinstance(recorded.event, AttemptFailed) or attempt.number > len(schedule_s):
                 continue
             ended = attempt.started + attempt.took
             arrival = answers.get((each.id, attempt.number, attempt.status)) if attempt.status is not None else None
             asked_ms = 0 if arrival is None else arrival.reply.retry_after_ms or 0
-            wait_ms = SCHEDULE_S[attempt.number - 1] * 1000
+            wait_ms = schedule_s[attempt.number - 1] * 1000
             due = ended + max(round(wait_ms * (1 - JITTER)), asked_ms)
             latest = ended + max(round(wait_ms * (1 + JITTER)), asked_ms)
             because = (
@@ -123,24 +124,40 @@ def disabled_is_left_alone(world: World, told: Told) -> Broken:
         return
     times: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for commanded in world.commanded:
-        if commanded.what in ("off", "gone"):
-            times[commanded.number].append((world.wall.at(commanded.answered_s), "off"))
-    for number, asked_s in world.asked_on:
-        times[number].append((world.wall.at(asked_s), "on"))
-    for number, changes in times.items():
-        changes.sort()
-        for each, attempt in _attempts_of(told, number):
-            index = bisect_right(changes, (attempt.started - 1, "~")) - 1
-            if index >= 0 and changes[index][1] == "off":
-                after_ms = attempt.started - changes[index][0]
-                yield (
-                    f"delivery {each.number} attempt {attempt.number} began {after_ms} ms after",
-                    true_s(attempt.started),
-                )
+        for number in commanded.numbers:
+            if commanded.operation in ("webhooks.disable", "webhooks.delete") and commanded.answered_s is not None:
+                times[number].append((world.wall.at(commanded.answered_s), "off"))
+            elif commanded.operation == "webhooks.enable":
+                times[number].append((world.wall.at(commanded.asked_s), "on"))
+    for each, attempt in _attempts(told):
+        changes = sorted(times[each.webhook])
+        index = bisect_right(changes, (attempt.started - 1, "~")) - 1
+        if index >= 0 and changes[index][1] == "off":
+            after_ms = attempt.started - changes[index][0]
+            yield f"delivery {each.number} attempt {attempt.number} began {after_ms} ms after", true_s(attempt.started)
 
 
-def _attempts_of(told: Told, webhook: int) -> Iterator[tuple[Delivery, Attempt]]:
+def changes_hold(world: World, told: Told) -> Broken:
+    """An attempt that begins after somebody was told of a change is made with it."""
+    if not world.wall.is_true:
+        return
+    answered: dict[int, list[int]] = defaultdict(list)
+    for commanded in world.commanded:
+        for number in commanded.numbers:
+            if commanded.answered_s is not None:
+                answered[number].append(world.wall.at(commanded.answered_s))
+    for each, attempt in _attempts(told):
+        known = max((at for at in answered[each.webhook] if at < attempt.started), default=0)
+        forms = told.forms[each.webhook]
+        newest = max(
+            (version for version, form in forms.items() if form.by is not None and form.at <= known), default=0
+        )
+        if attempt.webhook_version < newest:
+            versions = f"version {attempt.webhook_version} of webhook {each.webhook}, after {newest} was answered"
+            yield f"delivery {each.number} attempt {attempt.number} was made by {versions}", true_s(attempt.started)
+
+
+def _attempts(told: Told) -> Iterator[tuple[Delivery, Attempt]]:
     for each in told.deliveries.values():
-        if each.webhook == webhook:
-            for _, attempt in each.attempts():
-                yield each, attempt
+        for _, attempt in each.attempts():
+            yield each, attempt

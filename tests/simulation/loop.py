@@ -3,7 +3,8 @@
 What simloop does not have is here, and all that knows its inside: threads of an executor as work that takes virtual
 time and is lost when its machine dies; a death after which no line of the dead machine's code runs any more; servers
 that know their port. The order in which ready callbacks run is asyncio's own, first come first served, or, where
-`is_shuffled`, drawn by lot as simloop does: nothing of ours may rely on more than what asyncio promises.
+`is_shuffled`, drawn by lot as simloop does, so that nothing relies on who is first; but nobody learns that a connection
+is lost before they have seen what came on it, for aiohttp's server does rely on that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -23,6 +25,10 @@ from simloop._net import SimServer, _current_host
 Disk = Callable[[str, str], tuple[float, Exception | None]]
 """How long a piece of work takes (seconds), and what it raises instead of being done: asked by the name of the
 executor's threads, and by what is to be done."""
+
+
+LOST = ("_SimStreamTransport._finish", "_SimStreamTransport._reset_arrived")
+"""Callbacks that overtake nothing."""
 
 
 class Loop(SimLoop):
@@ -62,7 +68,9 @@ class Loop(SimLoop):
         return self._now < until_s
 
     def _nobody_took(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.faults.append(f"{context.get('message')}: {context.get('exception') or context.get('task')!r}")
+        error = context.get("exception")
+        where = "".join(traceback.format_tb(error.__traceback__)[-2:]) if error else ""
+        self.faults.append(f"{context.get('message')}: {error or context.get('task')!r} {where}")
 
     # Which callback runs next, and whether its machine is alive.
 
@@ -71,6 +79,8 @@ class Loop(SimLoop):
         if not ready:
             self._advance_clock()
         index = self._policy.choose(self._ready_views) if self._is_shuffled and len(ready) > 1 else 0
+        if ready[index][1] in LOST:
+            index = 0
         seq, label, handle, _ = ready.pop(index)
         host = _host_of(handle)
         if host in self._dead:

@@ -107,7 +107,12 @@ def breaking(random: Random) -> Reply:
     """The connection ends before, or in the middle of, the answer; the status line decides if it came."""
     ending = random.choice(["close", "reset"])
     wait_s = random.uniform(0.001, 2)
-    cut = random.randrange(5)
+    cut = random.randrange(7)
+    if cut == 5:
+        slow = [(wait_s, b"HTTP/1.1 200 Fine\r\nContent-Length: 6\r\n\r\n"), *[(7.0, b"z")] * 6]
+        return Reply(slow, status=200)
+    if cut == 6:
+        return Reply([(wait_s, b"HTTP/1.1 200 Fine\r\n"), *[(7.0, b"X: y\r\n")] * 6], ending=ending)
     if cut == 0:
         return Reply([(wait_s, b"")], ending=ending)
     if cut == 1:

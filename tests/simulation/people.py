@@ -1,4 +1,7 @@
-"""People at the switches: they create webhooks, switch them off and on, and delete them, while all else goes on."""
+"""People at the switches: they create webhooks, change them, switch them off and on, and delete them, whatever else is.
+
+They say each thing under a key, and again until they are answered.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from core.errors import HookledgerError
-from core.model.event import OPERATOR
 from tests.simulation.home import NAME, OPERATOR_PORT
 from tests.simulation.names import TrueNames
 
@@ -18,66 +19,92 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 TENANTS = ("1", "acme")
+SECRETS = ("S3cret-key-0123456789", "another-Secret-987654321", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+SCHEDULES = (None, None, [1], [2, 2, 600], [30, 7_200])
+PATIENCE_S = 30.0
+"""After it they ask again."""
 
 
 class Commanded:
-    """A command that was answered: true times (seconds) of question and answer; `what` is made, on, off or gone."""
+    """What somebody asked for, from when until when (true seconds) it was answered; None: it never was, or refused."""
 
-    __slots__ = ("answered_s", "asked_s", "number", "what")
+    __slots__ = ("answer", "answered_s", "asked_s", "key", "numbers", "operation")
 
-    def __init__(self, what: str, number: int, asked_s: float, answered_s: float) -> None:
-        self.what, self.number, self.asked_s, self.answered_s = what, number, asked_s, answered_s
+    def __init__(self, operation: str, numbers: list[int], key: str, asked_s: float) -> None:
+        self.operation, self.numbers, self.key, self.asked_s = operation, numbers, key, asked_s
+        self.answered_s: float | None = None
+        self.answer: Any = None
 
 
 class People:
-    """The operators."""
+    """The operators: one after the other, each on a machine that stays."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self._random = Random(f"{world.plan.seed} people")
         self.numbers: dict[int, str] = {}
-        """Webhooks that were made, and their paths."""
-        self._made = 0
+        """Webhooks that were made, and their names."""
+        self._made = self._said = 0
         self.machine = "people"
         world.join("people", "people.example", self.machine)
 
-    async def ask(self, operation: str, question: dict[str, Any]) -> Any:
-        """Ask again until there is an answer; None: it was refused, or is not known to have been done."""
-        connector = TCPConnector(resolver=TrueNames(self.world.names), family=socket.AF_INET, use_dns_cache=False)
-        async with ClientSession(connector=connector) as session:
-            for _ in range(100):
+    async def ask(self, operation: str, question: dict[str, Any], numbers: list[int] | None = None) -> Any:
+        """Ask until there is an answer; None: it was refused."""
+        world = self.world
+        self._said += 1
+        commanded = Commanded(operation, numbers or [], f"key-{self._said}", world.loop.now_s)
+        world.commanded.append(commanded)
+        connector = TCPConnector(resolver=TrueNames(world.names), family=socket.AF_INET, use_dns_cache=False)
+        url, headers = f"http://{NAME}:{OPERATOR_PORT}/operator/{operation}", {"Idempotency-Key": commanded.key}
+        async with ClientSession(connector=connector, headers=headers) as session:
+            while True:
                 try:
-                    url = f"http://{NAME}:{OPERATOR_PORT}/operator/{operation}"
-                    async with session.post(url, json=question, timeout=ClientTimeout(total=30)) as response:
-                        if response.status == 200:
-                            return json.loads(await response.read())
+                    asking = session.post(url, json=question, timeout=ClientTimeout(total=PATIENCE_S))
+                    async with asking as response:
+                        status, answer = response.status, json.loads(await response.read())
                 except (ClientError, TimeoutError, OSError):
-                    pass
-                await self.world.loop.pause(1)
-        return None
+                    status, answer = 0, None
+                if status == 200:
+                    commanded.answered_s, commanded.answer = world.loop.now_s, answer
+                    return answer
+                if status not in (0, 503):
+                    world.say(f"{operation} {question} is refused: {answer}")
+                    if status >= 500:
+                        world.fault("people are answered", f"{operation}: {status} {answer}")
+                    return None
+                await world.loop.pause(self._random.uniform(0.5, 2))
 
     async def token(self, tenant: str) -> str:
-        made = await self.ask("token.create", {"role": "portal", "tenant": tenant})
-        return str(made["token"])
+        """For a portal; the token itself is shown once, so a new one is made where its answer was lost."""
+        while True:
+            made = await self.ask("token.create", {"role": "portal", "tenant": tenant})
+            if made.get("token"):
+                return str(made["token"])
+
+    # Webhooks.
 
     async def create(self, tenant: str) -> None:
         """A webhook to some receiver, in whatever mood that will be."""
-        world, random = self.world, self._random
-        receiver = random.choice(world.receivers)
+        world = self.world
         self._made += 1
-        path = f"/{receiver.name}/w{self._made}"
-        world.secrets[path] = random.choice(["S3cret-key-0123456789", "another-Secret-987654321"])
-        wish = world.words.webhook() | {"name": f"w{self._made}", "url": f"http://{receiver.host}{path}", "ssl": False}
-        wish |= {"tenant": tenant, "secret": world.secrets[path]}
-        if random.random() < 0.5:
+        name = f"w{self._made}"
+        wish = world.words.webhook() | {"name": name, "ssl": False, "tenant": tenant}
+        if self._random.random() < 0.5:
             wish |= {"owner": None, "triggers": [], "target": None}
-        mood = receiver.moods[path] = world.plan.mood(random)
-        asked = world.loop.now_s
+        wish |= {"secret": self._random.choice(SECRETS), "schedule_s": self._random.choice(SCHEDULES)}
+        wish["url"] = self._url(name)
         made = await self.ask("webhooks.create", wish)
         if made is not None:
-            self.numbers[made["id"]] = path
-            world.say(f"webhook {made['id']} is made: {path}, {mood}")
-            world.commanded.append(Commanded("made", made["id"], asked, world.loop.now_s))
+            self.numbers[made["id"]] = name
+            world.say(f"webhook {made['id']} is made: {wish['url']}")
+
+    def _url(self, name: str) -> str:
+        """Of some receiver, who takes it in some mood."""
+        receiver = self._random.choice(self.world.receivers)
+        path = f"/{receiver.name}/{name}"
+        receiver.moods[path] = self.world.plan.mood(self._random)
+        self.world.say(f"{path} is {receiver.moods[path]}")
+        return f"http://{receiver.host}{path}"
 
     async def live(self, until_s: float) -> None:
         """Do something now and then."""
@@ -86,28 +113,41 @@ class People:
 
     async def _something(self) -> None:
         random = self._random
-        if random.random() < 0.15:
+        chance = random.random()
+        if chance < 0.15:
             await self.create(random.choice(TENANTS))
-            return
-        number = random.choice(list(self.numbers))
-        if random.random() < 0.1:
-            await self._do("gone", number)
+        elif chance < 0.35:
+            await self._change(random.choice(list(self.numbers)))
+        elif chance < 0.42:
+            await self._do("delete", [random.choice(list(self.numbers))])
+        elif chance < 0.5:
+            await self._look()
         else:
-            await self._do("on" if random.random() < 0.6 else "off", number)
+            numbers = random.sample(list(self.numbers), min(random.choice([1, 1, 1, 2]), len(self.numbers)))
+            await self._do("enable" if random.random() < 0.65 else "disable", numbers)
 
-    async def _do(self, what: str, number: int) -> None:
-        """Once, and whether it was done is not always known."""
-        world = self.world
-        asked = world.loop.now_s
-        if what == "on":
-            world.asked_on.append((number, asked))
-        try:
-            if what == "gone":
-                await world.home.do(lambda office: office.webhooks.delete(number, by=OPERATOR))
-            else:
-                await world.home.do(lambda office: office.webhooks.switch(number, enabled=what == "on", by=OPERATOR))
-        except (HookledgerError, TimeoutError) as error:
-            world.say(f"webhook {number} is not {what}: {error!r}")
-            return
-        world.say(f"webhook {number} is {what}")
-        world.commanded.append(Commanded(what, number, asked, world.loop.now_s))
+    async def _do(self, what: str, numbers: list[int]) -> None:
+        done = await self.ask(f"webhooks.{what}", {"ids": numbers}, numbers)
+        self.world.say(f"{what} of {numbers}: {'refused' if done is None else 'done'}")
+
+    async def _change(self, number: int) -> None:
+        """Some of what it is becomes something else."""
+        random, wish = self._random, self.world.words.webhook()
+        changes: dict[str, Any] = {"id": number}
+        if random.random() < 0.5:
+            changes["url"] = self._url(self.numbers[number])
+        if random.random() < 0.5:
+            changes["secret"] = random.choice(SECRETS)
+        if random.random() < 0.4:
+            changes |= {name: wish[name] for name in ("triggers", "target", "owner")}
+        if random.random() < 0.3:
+            changes["schedule_s"] = random.choice(SCHEDULES)
+        done = await self.ask("webhooks.change", changes, [number])
+        self.world.say(f"change of {changes}: {'refused' if done is None else 'done'}")
+
+    async def _look(self) -> None:
+        """Look at lists, and at a delivery."""
+        listed = await self.ask("deliveries.list", {"limit": 20})
+        if listed:
+            await self.ask("deliveries.show", {"id": self._random.choice(listed)["id"]})
+        await self.ask("webhooks.list", {})

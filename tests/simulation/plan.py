@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from delivery.service import Service
+from tests.simulation import sizes
 from tests.simulation.moods import MOODS
 
 HOUR_S = 3_600.0
@@ -24,7 +24,7 @@ class Plan:
         self.is_shuffled = random.random() < 0.5
         self.receivers = random.randint(2, 4)
         self.webhooks = random.randint(3, 6)
-        self.gap_s = self.active_s / random.uniform(8, 25)
+        self.gap_s = self.active_s / random.uniform(6, 18)
         """Between two visits of one portal, on average."""
         self.bursts = random.choice([0, 0.05, 0.2])
         self.command_gap_s = self.active_s / random.choice([4, 10, 25])
@@ -34,17 +34,10 @@ class Plan:
         self.latency_s = random.choice([(0.0005, 0.003), (0.001, 0.05), (0.02, 0.3)])
         self.disk_s = random.choice([(0.0003, 0.003), (0.002, 0.05)])
         self.turns_clock = random.random() < 0.12
-        self._young_max = random.choice([3, 8, 128])
-        self._old_max = random.choice([2, 5, 500])
+        self.young_max = random.choice([3, 8, 128])
+        self.sizes = sizes.draw(random)
+        self.files_max = random.choice([150, 200, 4_096])
 
     def mood(self, random: Random) -> str:
         """Half of all receivers are well."""
         return random.choice(["good", *MOODS]) if random.random() < 0.7 else "good"
-
-    def shrink(self, service: Service) -> None:
-        """Limits that a small world meets as well."""
-        service.dispatch._young_max, service.dispatch._places.places_max = self._young_max, self._old_max
-
-    @property
-    def young_max(self) -> int:
-        return self._young_max

@@ -75,10 +75,12 @@ class Portal:
         """Post until it is acknowledged."""
         loop, asked = self.world.loop, self.world.loop.now_s
         sent = json.loads(body)
+        body, headers = self._in_some_form(sent, body)
         wait_s = 0.2
         while True:
             try:
-                async with session.post(URL, data=body, timeout=ClientTimeout(total=PATIENCE_S)) as response:
+                timeout = ClientTimeout(total=PATIENCE_S)
+                async with session.post(URL, data=body, headers=headers, timeout=timeout) as response:
                     answer = await response.json(content_type=None)
                     status = response.status
             except (ClientError, TimeoutError, OSError) as error:
@@ -90,6 +92,17 @@ class Portal:
             await loop.pause(wait_s * self._random.uniform(0.5, 1.5))
             wait_s = min(wait_s * 2, 30)
         self._acknowledged(sent, answer, asked)
+
+    def _in_some_form(self, sent: list[dict[str, Any]], body: bytes) -> tuple[bytes, dict[str, str]]:
+        """As an array, or as lines, one of which may be none."""
+        if self._random.random() < 0.7:
+            return body, {}
+        lines = [json.dumps(event) for event in sent]
+        if self._random.random() < 0.3:
+            place = self._random.randint(0, len(lines))
+            lines.insert(place, "no event at all")
+            sent.insert(place, {"id": None})
+        return "\n".join(lines).encode(), {"Content-Type": "application/x-ndjson"}
 
     def _acknowledged(self, sent: list[dict[str, Any]], answer: dict[str, Any], asked_s: float) -> None:
         world = self.world

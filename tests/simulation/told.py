@@ -1,10 +1,11 @@
-"""What the ledger holds in the end, read by a plain reader: every delivery's recorded events, every webhook's."""
+"""What the ledger holds in the end, read by a plain reader: every delivery's recorded events, every webhook's forms."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
@@ -15,8 +16,18 @@ from core.model.topics import Codec
 from tests.matching.history import everything
 
 SCHEDULE_S = (5, 60, 300, 1_800, 7_200, 18_000, 36_000)
-"""As it is promised."""
+"""As it is promised, where a webhook has none of its own."""
 JITTER = 0.1
+
+
+class Form(NamedTuple):
+    """A webhook as it was from one version on: since when (milliseconds), and by whom; None: by the service itself."""
+
+    url: str
+    secret: bytes
+    schedule_s: tuple[int, ...] | None
+    at: int
+    by: str | None
 
 
 class Delivery:
@@ -51,22 +62,49 @@ class Told:
         self.received: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
         self.deliveries: dict[int, Delivery] = {}
         self.of_event: dict[bytes, list[int]] = defaultdict(list)
+        self.forms: dict[int, dict[int, Form]] = {}
+        """Per webhook, by version."""
+        self.names: list[str] = []
+        """Of the webhooks, as they were made."""
         self.enabled: dict[int, list[Recorded]] = defaultdict(list)
         """Per webhook, whenever it was enabled."""
-        numbers: dict[bytes, int] = {}
+        self._numbers: dict[bytes, int] = {}
         for recorded in self.events:
-            event = recorded.event
-            if isinstance(event, Received):
-                self.received[event.tenant, event.id].append(recorded)
-            elif isinstance(event, delivery.Created):
-                self.deliveries[recorded.position] = Delivery(recorded)
-                self.of_event[event.event].append(recorded.position)
-            elif isinstance(event, delivery.Outcome):
-                self.deliveries[event.number].after.append(recorded)
-            elif isinstance(event, webhook.Created):
-                numbers[recorded.stream] = recorded.position
-            elif isinstance(event, webhook.Enabled):
-                self.enabled[numbers[recorded.stream]].append(recorded)
+            self._take(recorded)
+
+    def _take(self, recorded: Recorded) -> None:
+        event = recorded.event
+        if isinstance(event, Received):
+            self.received[event.tenant, event.id].append(recorded)
+        elif isinstance(event, delivery.Created):
+            self.deliveries[recorded.position] = Delivery(recorded)
+            self.of_event[event.event].append(recorded.position)
+        elif isinstance(event, delivery.Outcome):
+            self.deliveries[event.number].after.append(recorded)
+        elif isinstance(event, webhook.Created):
+            self._numbers[recorded.stream] = recorded.position
+            self.names.append(event.name)
+            form = Form(event.url, event.secret, event.schedule_s, event.at, event.by)
+            self.forms[recorded.position] = {recorded.version: form}
+        elif recorded.stream in self._numbers:
+            self._changed(self._numbers[recorded.stream], recorded)
+
+    def _changed(self, number: int, recorded: Recorded) -> None:
+        event: Any = recorded.event
+        forms = self.forms[number]
+        form = forms[recorded.version - 1]._replace(at=event.at, by=event.by)
+        if isinstance(event, webhook.SecretReset):
+            form = form._replace(secret=event.secret)
+        elif isinstance(event, webhook.Changed):
+            form = form._replace(**{name: to for name, (_, to) in event.changes.items() if name in Form._fields})
+        elif isinstance(event, webhook.Enabled):
+            self.enabled[number].append(recorded)
+        forms[recorded.version] = form
+
+    def schedule_s(self, number: int, attempt: delivery.Attempt) -> tuple[int, ...]:
+        """By which schedule an attempt of a webhook is followed by another."""
+        own = self.forms[number][attempt.webhook_version].schedule_s
+        return SCHEDULE_S if own is None else tuple(own)
 
     def close(self) -> None:
         self.recorder.close()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 BREAKABLE = {
-    "Appender.append", "Follower._transaction", "Reader.after", "Reader.secret", "Reader.stream", "Reader.at",
+    "Follower._transaction", "Reader.after", "Reader.secret", "Reader.stream", "Reader.at",
     "stock", "numbers_of",
 }  # fmt: skip
 """Work that a broken disk does not do."""
@@ -34,6 +34,7 @@ class Weather:
         self.troubled: list[tuple[float, float]] = []
         """True times (seconds) between which the network was not what it should be."""
         self.broken: list[tuple[float, float]] = []
+        self.slow: list[tuple[float, float]] = []
         """The same of the disk."""
         self._happenings: dict[Callable[[], None], int] = {
             self._part: 20,
@@ -58,9 +59,21 @@ class Weather:
             return took_s, sqlite3.OperationalError("disk I/O error")
         return took_s, None
 
+    def is_refused(self) -> bool:
+        """Whether the disk refuses what the ledger's writer just asks of it: a few statements of a transaction."""
+        return self._disk_mood == "broken" and self._disk_random.random() < 0.1
+
+    def loses_answer(self) -> bool:
+        """Whether it did it nevertheless."""
+        return self._disk_random.random() < 0.5
+
     def had_broken_disk(self, at_s: float) -> bool:
         """Whether the disk may have refused something just before."""
         return any(since <= at_s <= until + 5 for since, until in self.broken)
+
+    def had_slow_disk(self, at_s: float) -> bool:
+        """Whether work may have waited for the disk."""
+        return any(since <= at_s <= until + 5 for since, until in self.slow)
 
     def was_troubled(self, since_s: float, until_s: float) -> bool:
         """Whether packets may have waited somewhere meanwhile."""
@@ -219,8 +232,8 @@ class Weather:
         self._disk_mood = mood
         self.world.say(f"the disk is {mood}")
         duration = self._duration()
-        if mood == "broken":
-            self.broken.append((self.world.loop.now_s, self.world.loop.now_s + duration))
+        spells = self.broken if mood == "broken" else self.slow
+        spells.append((self.world.loop.now_s, self.world.loop.now_s + duration))
 
         def mend() -> None:
             self._disk_mood = "good"

@@ -15,6 +15,7 @@ import aiohttp.connector
 
 from core.plugins import Plugins
 from tests.matching.portal import Portal as Words
+from tests.simulation import sizes
 from tests.simulation.home import Home
 from tests.simulation.loop import Loop
 from tests.simulation.names import Names
@@ -22,6 +23,7 @@ from tests.simulation.people import TENANTS, Commanded, People
 from tests.simulation.plan import DAY_S, HOUR_S, Plan
 from tests.simulation.portal import Acknowledged, Portal
 from tests.simulation.receiver import Arrival, Receiver
+from tests.simulation.strangers import Strangers
 from tests.simulation.wall import Wall
 from tests.simulation.weather import Weather
 
@@ -47,6 +49,7 @@ class World(logging.Handler):
     def __init__(self, plan: Plan, data: Path, plugins: Plugins, *, is_traced: bool = False) -> None:
         super().__init__()
         self.plan, self.plugins = plan, plugins
+        sizes.put(plan.sizes)
         self.random = Random(f"{plan.seed} world")
         self.ledger_random = Random(f"{plan.seed} ledger")
         self.receiver_random = Random(f"{plan.seed} receivers")
@@ -55,10 +58,7 @@ class World(logging.Handler):
         self.acknowledged: list[Acknowledged] = []
         self.rejected = 0
         self.commanded: list[Commanded] = []
-        self.asked_on: list[tuple[int, float]] = []
-        """Whenever somebody asked for a webhook to be on: its number, and the true time (seconds)."""
         self.arrivals: list[Arrival] = []
-        self.secrets: dict[str, str] = {}
         self.roles: dict[str, str] = {}
         """Which machine plays which part by now."""
         self.active_until_s = 0.0
@@ -124,11 +124,17 @@ class World(logging.Handler):
             await self.start(self.people.create(TENANTS[number % 2 if number < 4 else 0]), self.people.machine)
         self.active_until_s = until_s = self.loop.now_s + self.plan.active_s
         publishing = [self.start(portal.live(until_s), portal.machine) for portal in portals]
+        strangers = Strangers(self, token)
+        publishing.append(self.start(strangers.live(until_s), strangers.machine))
         others = [self.start(self.people.live(until_s), self.people.machine), self.start(self.weather.live(until_s))]
         await self.loop.pause(self.plan.active_s)
         self.weather.heal()
         await self._all(publishing + others, ACKNOWLEDGED_S, "everything is acknowledged in the end")
         await self._until_ended()
+        assert self.home.epoch is not None
+        assert self.home.epoch.service is not None
+        if reasons := self.home.epoch.service.readiness():
+            self.fault("it is ready when all is well", f"{reasons}")
         self.home.stop()
         await self.home.ended()
 
