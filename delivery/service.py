@@ -129,8 +129,7 @@ class Service:
         self.follower: Follower = office.follow(self.outbox, lambda: closed_outbox(office.directory))
         self.refill = Refill(office, self.outbox, self.dispatch)
         self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver, idle_max=given.idle_lines)
-        if jitter is None:
-            jitter = partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
+        jitter = jitter or partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
         self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
         self.broker.on_work = self.workers.call
         self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
