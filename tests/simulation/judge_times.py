@@ -41,15 +41,14 @@ def never_early(world: World, told: Told) -> Broken:
             schedule_s = told.schedule_s(each.webhook, attempt)
             if not isinstance(recorded.event, AttemptFailed) or attempt.number > len(schedule_s):
                 continue
-            ended = attempt.started + attempt.took
+            ended = world.wall.later(attempt.started, attempt.took)
             arrival = answers.get((each.id, attempt.number, attempt.status)) if attempt.status is not None else None
             asked_ms = 0 if arrival is None else arrival.reply.retry_after_ms or 0
             wait_ms = schedule_s[attempt.number - 1] * 1000
-            due = ended + max(round(wait_ms * (1 - JITTER)), asked_ms)
-            latest = ended + max(round(wait_ms * (1 + JITTER)), asked_ms)
-            because = (
-                f"attempt {attempt.number} ended {true_s(ended):.3f}, {wait_ms} ms by schedule, {asked_ms} ms asked"
-            )
+            due = min(ended) + max(round(wait_ms * (1 - JITTER)), asked_ms)
+            latest = max(ended) + max(round(wait_ms * (1 + JITTER)), asked_ms)
+            wait = f"{wait_ms} ms by schedule, {asked_ms} ms asked"
+            because = f"attempt {attempt.number} ended {true_s(min(ended)):.3f}, {wait}"
             if not due <= (recorded.event.next or 0) <= latest:
                 yield f"delivery {each.number} is due {recorded.event.next}, not {due} to {latest}: {because}", at_s
 

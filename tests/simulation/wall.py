@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 BEGINNING_MS = 1_795_000_000_000
+ROUNDED_S = 0.002
+"""What whole milliseconds may hide."""
 
 
 class Wall:
@@ -25,6 +27,18 @@ class Wall:
     def at(self, true_s: float) -> int:
         """What it showed at a true time."""
         return BEGINNING_MS + int(true_s * 1000) + self._offsets[bisect_right(self._since, true_s) - 1]
+
+    def later(self, shown_ms: int, took_ms: int) -> set[int]:
+        """What it may have shown so long after it showed this: more than one, where it was set about then."""
+        shown = set[int]()
+        ends = [*self._since[1:], float("inf")]
+        for since_s, until_s, offset in zip(self._since, ends, self._offsets, strict=True):
+            began_s = (shown_ms - BEGINNING_MS - offset) / 1000
+            if since_s - ROUNDED_S <= began_s <= until_s + ROUNDED_S:
+                for ended_s in (began_s + took_ms / 1000 - ROUNDED_S, began_s + took_ms / 1000 + ROUNDED_S):
+                    segment = max(bisect_right(self._since, ended_s) - 1, 0)
+                    shown.add(shown_ms + took_ms + self._offsets[segment] - offset)
+        return shown
 
     def step(self, ms: int) -> None:
         """Somebody sets it ahead, or back."""
