@@ -6,7 +6,14 @@ Nothing of it is read from the service: it is written from what is promised.
 from __future__ import annotations
 
 from tests.simulation.judge_deliveries import deliveries_end_once, requests_are_recorded, requests_are_right
-from tests.simulation.judge_matching import acknowledged_is_kept, done_once, hears_what_it_should, order_is_real
+from tests.simulation.judge_matching import (
+    acknowledged_is_kept,
+    done_once,
+    hears_what_it_should,
+    order_is_real,
+    published_is_kept,
+    revoked_is_silent,
+)
 from tests.simulation.judge_times import changes_hold, disabled_is_left_alone, holds_are_kept, is_in_time, never_early
 from tests.simulation.judge_views import views_are_right
 from tests.simulation.judge_windows import stays_young, windows_are_kept
@@ -15,6 +22,8 @@ from tests.simulation.world import World
 
 PROMISES = {
     "nothing acknowledged is lost": acknowledged_is_kept,
+    "what operators publish is kept": published_is_kept,
+    "a revoked token is silent": revoked_is_silent,
     "what was answered before comes before": order_is_real,
     "those hear of it who should": hears_what_it_should,
     "a delivery has one end": deliveries_end_once,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from core.model.portal_event import Received
 from tests.matching.history import recorded_hearers, told_plainly
 from tests.oracle import listen
+from tests.simulation.people import id_of
 from tests.simulation.told import Told
 from tests.simulation.world import World
 
@@ -33,6 +34,25 @@ def acknowledged_is_kept(world: World, told: Told) -> Broken:
             since, until = world.wall.at(acknowledged.asked_s), world.wall.at(at_s)
             if not since <= recorded.event.at <= until:
                 yield f"event {acknowledged.id} was accepted at {recorded.event.at}, not {since} to {until}", at_s
+
+
+def published_is_kept(world: World, told: Told) -> Broken:
+    """What operators published, and were answered for, is recorded once."""
+    for tenant, id, at_s in world.published:
+        if (count := len(told.received.get((tenant, id), []))) != 1:
+            yield f"event {id} was published, and is recorded {count} times", at_s
+
+
+def revoked_is_silent(world: World, told: Told) -> Broken:
+    """Nothing comes in by a token once somebody has been told that it is revoked."""
+    if not world.wall.is_true:
+        return
+    revoked = {("http", id_of(token)): at_s for token, at_s in world.revoked.items()}
+    for recorded in told.events:
+        if isinstance(recorded.event, Received):
+            revoked_s = revoked.get(recorded.event.source)
+            if revoked_s is not None and recorded.event.at > world.wall.at(revoked_s):
+                yield f"event {recorded.event.id} came by a token that was revoked at {revoked_s:.3f}", revoked_s
 
 
 def order_is_real(world: World, _: Told) -> Broken:

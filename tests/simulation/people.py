@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
+from tests.matching.portal import GROUPS, PEOPLE, ROLES
 from tests.simulation.home import NAME, OPERATOR_PORT
 from tests.simulation.names import TrueNames
 
@@ -23,6 +24,10 @@ SECRETS = ("S3cret-key-0123456789", "another-Secret-987654321", "whsec_MfKQ9r8GK
 SCHEDULES = (None, None, [1], [2, 2, 600], [30, 7_200])
 PATIENCE_S = 30.0
 """After it they ask again."""
+
+
+def id_of(token: str) -> str:
+    return token.removeprefix("hlt_").partition(".")[0]
 
 
 class Commanded:
@@ -120,8 +125,14 @@ class People:
             await self._change(random.choice(list(self.numbers)))
         elif chance < 0.42:
             await self._do("delete", [random.choice(list(self.numbers))])
-        elif chance < 0.5:
+        elif chance < 0.48:
             await self._look()
+        elif chance < 0.54:
+            await self._publish(random.choice(TENANTS))
+        elif chance < 0.6:
+            await self._import(random.choice(TENANTS))
+        elif chance < 0.63:
+            await self._new_token()
         else:
             numbers = random.sample(list(self.numbers), min(random.choice([1, 1, 1, 2]), len(self.numbers)))
             await self._do("enable" if random.random() < 0.65 else "disable", numbers)
@@ -148,6 +159,39 @@ class People:
     async def _look(self) -> None:
         """Look at lists, and at a delivery."""
         listed = await self.ask("deliveries.list", {"limit": 20})
-        if listed:
-            await self.ask("deliveries.show", {"id": self._random.choice(listed)["id"]})
+        if listed and listed["deliveries"]:
+            await self.ask("deliveries.show", {"id": self._random.choice(listed["deliveries"])["id"]})
         await self.ask("webhooks.list", {})
+        await self.ask("top", {})
+
+    # What else an operator does.
+
+    async def _publish(self, tenant: str) -> None:
+        """Events, some of them no news, from the machine itself."""
+        world = self.world
+        events = json.loads(world.words.batch())
+        done = await self.ask("event.publish", {"tenant": tenant, "events": events})
+        if done is not None:
+            refused = {one["index"] for one in done["refused"]}
+            ids = [event["id"] for index, event in enumerate(events) if index not in refused]
+            world.published += [(tenant, id, world.loop.now_s) for id in ids]
+
+    async def _import(self, tenant: str) -> None:
+        """Who is who, told once more."""
+        random, persons = self._random, []
+        for id in random.sample(PEOPLE, 3):
+            person = {
+                "id": id,
+                "role": random.choice(ROLES),
+                "status": random.choice(["active", "active", "terminated"]),
+            }
+            persons.append(person | {"groups": random.sample(GROUPS, random.randint(0, 2))})
+        await self.ask("users.import", {"tenant": tenant, "persons": persons})
+
+    async def _new_token(self) -> None:
+        """A portal gets another token, and its old one speaks no longer."""
+        portal = self._random.choice(self.world.portals)
+        old, token = portal.token, await self.token(portal.tenant)
+        portal.token = token
+        await self.ask("token.revoke", {"ids": [id_of(old)]})
+        self.world.revoked[old] = self.world.loop.now_s

@@ -38,7 +38,7 @@ class Portal:
     def __init__(self, world: World, tenant: str, token: str) -> None:
         self.world, self.tenant = world, tenant
         self.machine = f"portal-{tenant}"
-        self._token = token
+        self.token = token
         self._random = Random(f"{world.plan.seed} portal {tenant}")
         self._words = Words(self._random, tenant, self, [])
         self._posting: set[asyncio.Task[None]] = set()
@@ -51,8 +51,7 @@ class Portal:
         """Publish now and then, and then wait until all of it is acknowledged."""
         loop, random = self.world.loop, self._random
         connector = TCPConnector(resolver=TrueNames(self.world.names), family=socket.AF_INET, use_dns_cache=False)
-        headers = {"Authorization": f"Bearer {self._token}"}
-        async with ClientSession(connector=connector, headers=headers) as session:
+        async with ClientSession(connector=connector) as session:
             while await loop.pause_by_chance(random, self.world.plan.gap_s, until_s):
                 for _ in range(random.choice([1, 1, 1, 2, 3])):
                     task = asyncio.create_task(self._publish(session, self._batch()))
@@ -80,6 +79,7 @@ class Portal:
         while True:
             try:
                 timeout = ClientTimeout(total=PATIENCE_S)
+                headers["Authorization"] = f"Bearer {self.token}"
                 async with session.post(URL, data=body, headers=headers, timeout=timeout) as response:
                     answer = await response.json(content_type=None)
                     status = response.status
@@ -87,7 +87,7 @@ class Portal:
                 status, answer = 0, {"detail": repr(error)}
             if status in (200, 422):
                 break
-            if status not in (0, 408, 503):
+            if status not in (0, 401, 408, 503):
                 self.world.fault("portals are answered", f"{status} {answer}")
             await loop.pause(wait_s * self._random.uniform(0.5, 1.5))
             wait_s = min(wait_s * 2, 30)

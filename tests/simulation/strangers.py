@@ -20,8 +20,8 @@ NOBODY = "hlt_00000000000000000000000000000000.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 class Strangers:
     """One machine from which they come."""
 
-    def __init__(self, world: World, token: str) -> None:
-        self.world, self._token = world, token
+    def __init__(self, world: World) -> None:
+        self.world = world
         self._random = Random(f"{world.plan.seed} strangers")
         self.machine = "strangers"
         world.join("strangers", "strangers.example", self.machine)
@@ -53,18 +53,21 @@ class Strangers:
     def _something(self) -> tuple[bytes, tuple[int, ...]]:
         """What is said, and with which status it may be answered."""
         random = self._random
+        token = random.choice(self.world.portals).token
+        silent = random.choice([NOBODY, *self.world.revoked])
         event = json.dumps({"id": "stranger", "type": "file.created", "data": {"id": 1}}).encode()
         return random.choice(
             [
                 (b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", (200,)),
                 (b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n", (200,)),
+                (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", (200,)),
                 (random.randbytes(200), (400,)),
                 (b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000, (400,)),
                 (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", (400,)),
-                (POST.format(NOBODY, len(event)).encode() + event, (401,)),
-                (POST.format(self._token, 10**9).encode() + event, (413,)),
+                (POST.format(silent, len(event)).encode() + event, (401,)),
+                (POST.format(token, 10**9).encode() + event, (401, 413)),
                 # The rest of it never comes.
-                (POST.format(self._token, len(event) + 9).encode() + event, (408, 400)),
-                (POST.format(self._token, len(event)).encode() + event[:-1] + b"\xff", (400, 422)),
+                (POST.format(token, len(event) + 9).encode() + event, (400, 401, 408)),
+                (POST.format(token, len(event)).encode() + event[:-1] + b"\xff", (400, 401, 422)),
             ]
         )

@@ -57,6 +57,11 @@ class World(logging.Handler):
         self.violations: list[Violation] = []
         self.acknowledged: list[Acknowledged] = []
         self.rejected = 0
+        self.published: list[tuple[str, str, float]] = []
+        """What operators published, and were answered for: tenant, id, true time (seconds)."""
+        self.revoked: dict[str, float] = {}
+        """Tokens, and when somebody was told that they speak no longer (true seconds)."""
+        self.portals: list[Portal] = []
         self.commanded: list[Commanded] = []
         self.arrivals: list[Arrival] = []
         self.roles: dict[str, str] = {}
@@ -116,15 +121,14 @@ class World(logging.Handler):
         for receiver in self.receivers:
             await receiver.boot()
         self.home.boot()
-        portals = []
         for tenant in TENANTS:
             token = await self.start(self.people.token(tenant), self.people.machine)
-            portals.append(Portal(self, tenant, token))
+            self.portals.append(Portal(self, tenant, token))
         for number in range(self.plan.webhooks):
             await self.start(self.people.create(TENANTS[number % 2 if number < 4 else 0]), self.people.machine)
         self.active_until_s = until_s = self.loop.now_s + self.plan.active_s
-        publishing = [self.start(portal.live(until_s), portal.machine) for portal in portals]
-        strangers = Strangers(self, token)
+        publishing = [self.start(portal.live(until_s), portal.machine) for portal in self.portals]
+        strangers = Strangers(self)
         publishing.append(self.start(strangers.live(until_s), strangers.machine))
         others = [self.start(self.people.live(until_s), self.people.machine), self.start(self.weather.live(until_s))]
         await self.loop.pause(self.plan.active_s)
