@@ -14,7 +14,14 @@ from tests.simulation.judge_matching import (
     published_is_kept,
     revoked_is_silent,
 )
-from tests.simulation.judge_times import changes_hold, disabled_is_left_alone, holds_are_kept, is_in_time, never_early
+from tests.simulation.judge_times import (
+    changes_hold,
+    disabled_is_left_alone,
+    holds_are_kept,
+    is_in_time,
+    never_early,
+    waits_keep_their_length,
+)
 from tests.simulation.judge_views import views_are_right
 from tests.simulation.judge_windows import stays_young, windows_are_kept
 from tests.simulation.told import Told
@@ -31,6 +38,7 @@ PROMISES = {
     "requests are what their webhook says": requests_are_right,
     "what is said twice is done once": done_once,
     "no attempt is early": never_early,
+    "a wait keeps its length when the clock is set": waits_keep_their_length,
     "no attempt is late": is_in_time,
     "Retry-After holds back the webhook": holds_are_kept,
     "a disabled webhook is left alone": disabled_is_left_alone,

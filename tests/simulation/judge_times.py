@@ -17,6 +17,8 @@ Broken = Iterator[tuple[str, float]]
 LATE_MS_MAX = 3_000
 """After due, when all is well, and for each other attempt of the webhook meanwhile: they may be made one by one."""
 EACH_MS = 1_000
+ABOUT_S = 5.0
+"""What steps that are too small to be noticed, and the ways of requests, come to."""
 SETTLED_S = 120
 """So long after all has been mended, nothing of the trouble is left."""
 
@@ -31,11 +33,12 @@ def never_early(world: World, told: Told) -> Broken:
     answers = _answers(world)
     for each in told.deliveries.values():
         due, because = each.created.at, "it was created"
+        since = due
         for recorded, attempt in each.attempts():
             if isinstance(recorded.event, LateAttempt):
                 continue
             at_s = true_s(attempt.started)
-            if attempt.started < due and _is_steady(world, due, attempt.started):
+            if attempt.started < due and _is_steady(world, since, due, attempt.started):
                 early_s = (due - attempt.started) / 1000
                 yield f"delivery {each.number} attempt {attempt.number} is {early_s:.3f} s early: {because}", at_s
             schedule_s = told.schedule_s(each.webhook, attempt)
@@ -45,12 +48,40 @@ def never_early(world: World, told: Told) -> Broken:
             arrival = answers.get((each.id, attempt.number, attempt.status)) if attempt.status is not None else None
             asked_ms = 0 if arrival is None else arrival.reply.retry_after_ms or 0
             wait_ms = schedule_s[attempt.number - 1] * 1000
-            due = min(ended) + max(round(wait_ms * (1 - JITTER)), asked_ms)
+            since = min(ended)
+            due = since + max(round(wait_ms * (1 - JITTER)), asked_ms)
             latest = max(ended) + max(round(wait_ms * (1 + JITTER)), asked_ms)
             wait = f"{wait_ms} ms by schedule, {asked_ms} ms asked"
             because = f"attempt {attempt.number} ended {true_s(min(ended)):.3f}, {wait}"
             if not due <= (recorded.event.next or 0) <= latest:
                 yield f"delivery {each.number} is due {recorded.event.next}, not {due} to {latest}: {because}", at_s
+
+
+def waits_keep_their_length(world: World, told: Told) -> Broken:
+    """Where the clock was set, a retry still comes after its wait, in true time: nobody who set it makes it early. Only
+    a machine that ran all the while knows how far it was set."""
+    if world.wall.is_true:
+        return
+    arrivals: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
+    for arrival in world.arrivals:
+        arrivals[arrival.delivery, arrival.attempt].append(arrival)
+    for each in told.deliveries.values():
+        for recorded, attempt in each.attempts():
+            event, before = recorded.event, arrivals[each.id, attempt.number]
+            after = arrivals[each.id, attempt.number + 1]
+            if not isinstance(event, AttemptFailed) or event.next is None or len(before) != 1 or not after:
+                continue
+            (came,), next_came = before, after[0]
+            # What was under way in a network that was parted may have come long after it went out.
+            is_known = not world.weather.was_troubled(came.at_s - SETTLED_S, came.at_s)
+            if came.sender == next_came.sender and is_known:
+                wait_s = (event.next - event.at) / 1000
+                waited_s = next_came.at_s - came.at_s - attempt.took / 1000
+                if waited_s < wait_s - ABOUT_S:
+                    yield (
+                        f"{next_came!r} came {waited_s:.3f} s after the one before, and not {wait_s:.3f}",
+                        next_came.at_s,
+                    )
 
 
 def _is_steady(world: World, *walls: int) -> bool:

@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 BREAKABLE = {
-    "Follower._transaction", "Reader.after", "Reader.secret", "Reader.stream", "Reader.at",
-    "stock", "numbers_of",
+    "Follower._transaction", "Reader.after", "Reader.secret", "Reader.stream", "Reader.at", "Views.make_anew",
+    "stock", "numbers_of", "count", "due", "fates", "found.<locals>.look", "_told",
 }  # fmt: skip
 """Work that a broken disk does not do."""
+MENDED_S = 10.0
+"""Within so long damaged views are made anew, where the disk is not broken as well."""
 STEPS_MAX = 600
 """Callbacks on a machine after which it dies: one request of a portal and what follows it take some dozens."""
+
+
+def malformed() -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 class Weather:
@@ -29,6 +37,9 @@ class Weather:
         self._random = Random(f"{world.plan.seed} weather")
         self._disk_random = Random(f"{world.plan.seed} disk")
         self._disk_mood = "good"
+        self._are_views_damaged = False
+        self._damaged: list[float] = []
+        """When the damage was met (true seconds)."""
         self._cuts: list[tuple[str, str]] = []
         self._is_over = False
         self.troubled: list[tuple[float, float]] = []
@@ -42,10 +53,11 @@ class Weather:
             self._slow_network: 5,
             self._slow_disk: 8,
             self._break_disk: 8,
+            self._damage_views: 4,
             self._names: 8,
             self._receiver_dies: 10,
             self._receiver_refuses: 10,
-            self._turn_clock: 6 if world.plan.turns_clock else 0,
+            self._turn_clock: 40 if world.plan.turns_clock else 0,
         }
 
     # The disk, as the loop asks for it.
@@ -55,6 +67,10 @@ class Weather:
         took_s = random.uniform(*self.world.plan.disk_s)
         if self._disk_mood == "slow":
             took_s *= random.uniform(1, 10 if threads == "reader" else 60)
+        if self._are_views_damaged and what == "Follower._transaction":
+            self._are_views_damaged = False
+            self._damaged.append(self.world.loop.now_s)
+            return took_s, malformed()
         if self._disk_mood == "broken" and what in BREAKABLE and random.random() < 0.7:
             return took_s, sqlite3.OperationalError("disk I/O error")
         return took_s, None
@@ -70,6 +86,10 @@ class Weather:
     def had_broken_disk(self, at_s: float) -> bool:
         """Whether the disk may have refused something just before."""
         return any(since <= at_s <= until + 5 for since, until in self.broken)
+
+    def hides_data(self, at_s: float) -> bool:
+        """Whether what is read may not have been there just before."""
+        return self.had_broken_disk(at_s) or any(0 <= at_s - since <= MENDED_S for since in self._damaged)
 
     def had_slow_disk(self, at_s: float) -> bool:
         """Whether work may have waited for the disk."""
@@ -102,6 +122,7 @@ class Weather:
         """From here on all is well."""
         self._is_over = True
         self._disk_mood, self.world.names.mood = "good", "good"
+        self._are_views_damaged = False
         self._cuts.clear()
         self.apply_cuts()
         self._set_latency(self.world.plan.latency_s)
@@ -227,6 +248,11 @@ class Weather:
 
     def _break_disk(self) -> None:
         self._have_disk("broken")
+
+    def _damage_views(self) -> None:
+        """Whoever writes them next finds a page that is none."""
+        self.world.say("the views are damaged")
+        self._are_views_damaged = True
 
     def _have_disk(self, mood: str) -> None:
         self._disk_mood = mood

@@ -81,7 +81,8 @@ class World(logging.Handler):
     # What others say and see.
 
     def say(self, text: str) -> None:
-        self.story.append((self.loop.now_s, text))
+        # Each life has a place of its own, of which nothing may depend.
+        self.story.append((self.loop.now_s, text.replace(f"{self.home.data}/", "")))
 
     def fault(self, promise: str, how: str, at_s: float | None = None) -> None:
         self.violations.append(Violation(promise, how, self.loop.now_s if at_s is None else at_s))
@@ -89,7 +90,8 @@ class World(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.say(f"{record.levelname.lower()}: {record.getMessage()}")
         limit = next((level for name, level in SELDOM.items() if record.name.startswith(name)), logging.CRITICAL)
-        if record.levelno >= limit:
+        is_unreadable = getattr(record, "line", "") == "request.unreadable"
+        if record.levelno >= limit and not (is_unreadable and self.weather.hides_data(self.loop.now_s)):
             said = record.exc_info[1] if record.exc_info else ""
             self.fault("no bug is logged", f"{record.name}: {record.getMessage()} {said!r}")
 
