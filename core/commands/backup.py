@@ -15,7 +15,7 @@ from core.backup import OnCopied, copy_ledger
 from core.clock import SystemClock, to_iso
 from core.commands.desk import print_json
 from core.epilog import epilog
-from core.errors import NotFoundError
+from core.errors import ConflictError, NotFoundError
 from core.ledger.keys import KEY_FILE, given_key, write_key
 from core.office import LEDGER_FILE
 from core.options import data_option, json_option
@@ -53,6 +53,9 @@ def backup(target: Path, with_key: bool, data: Path, as_json: bool) -> None:
     if target.is_dir():
         named_by = to_iso(clock.now_ms() // 1000 * 1000).replace("-", "").replace(":", "")
         target = target / f"hookledger-{named_by}.sqlite"
+    if key is not None and given_key({}, _key_of(target)) not in (None, key):
+        # It would be kept, and the copy's own key would be nowhere.
+        raise ConflictError(f"{_key_of(target)} is another key: move it away first, or name another file")
     with _shown() as on_copied:
         made = copy_ledger(ledger, target, clock, on_copied)
     if key is not None:
