@@ -43,6 +43,13 @@ def restore(copy: Path, data: Path, key_file: Path | None, environment: Mapping[
     started = clock.monotonic_ms()
     if not copy.is_file():
         raise NotFoundError(f"there is no file {copy}")
+    for beside in (copy.with_name(copy.name + suffix) for suffix in ("-wal", "-journal")):
+        if beside.exists() and beside.stat().st_size:
+            # A ledger as somebody left it, and no backup: what is newest would be lost without a word.
+            raise ConflictError(
+                f"{copy} is not all of its ledger, {beside.name} belongs to it: make a copy of both with "
+                f"`hookledger backup FILE --data {copy.parent}`, and restore that"
+            )
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from core.backup import copy_ledger
@@ -9,7 +11,8 @@ from core.errors import ConflictError, LedgerBusyError, LedgerError, NotFoundErr
 from core.office import Lock
 from core.operations import webhooks
 from core.restore import restore
-from tests.builders import open_office
+from tests.backup.test_backup import an_unheard_event
+from tests.builders import Books, open_office
 from tests.end_to_end.place import Place
 from tests.invented import InventedClock
 
@@ -49,6 +52,19 @@ async def test_a_key_of_the_environment_is_tried(copy, tmp_path):
     with pytest.raises(LedgerError, match="sealed with the master key"):
         restored(copy, tmp_path / "new", HOOKLEDGER_KEY="11" * 32)
     assert restored(copy, tmp_path / "new", HOOKLEDGER_KEY=(tmp_path / "key").read_text()).key is True
+
+
+async def test_a_ledger_with_its_log_beside_it_is_no_backup(tmp_path):
+    """What was recorded last is only in the log: a copy without it would be whole, and lack it. `backup` has both."""
+    (tmp_path / "old").mkdir()
+    with Books(tmp_path / "old") as books:
+        books.append(an_unheard_event(1))
+        shutil.copytree(tmp_path / "old", tmp_path / "broken")
+    with pytest.raises(ConflictError, match=r"-wal belongs to it: .*`hookledger backup FILE --data .*broken`"):
+        restored(tmp_path / "broken" / "ledger.sqlite", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    copy_ledger(tmp_path / "broken" / "ledger.sqlite", tmp_path / "copy", InventedClock())
+    assert restored(tmp_path / "copy", tmp_path / "new").position == 1
 
 
 def a_ledger(data):
