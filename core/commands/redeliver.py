@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from core.again import Again
+from core.command_key import check_key
 from core.commands.desk import Desk, print_json, say
 from core.commands.selection import selection_options
 from core.epilog import epilog
@@ -74,6 +75,8 @@ def redeliver(
     means what has ended, unless it says --state, and nothing that was redelivered already: of that it means the newest
     redelivery. So what broke off can be typed again, with the --before that it names.
     """
+    if key is not None:
+        check_key(key)
     again = Redelivering(Desk(allowing, data))
     has_selection = selection != Selection()
     if bool(ids) == has_selection:
@@ -81,7 +84,7 @@ def redeliver(
     if ids and limit is not None:
         raise click.UsageError("--limit goes with a filter")
     if ids:
-        summary = again.named(ids, key or secrets.token_hex(16), is_trial=dry_run)
+        summary = again.named(ids, secrets.token_hex(16) if key is None else key, is_trial=dry_run)
     else:
         summary = Summary(True)
         if dry_run or not yes:

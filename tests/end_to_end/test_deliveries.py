@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from core.operations import deliveries
 from tests.end_to_end.place import ALLOW, a_portal_event
 from tests.end_to_end.test_way_of_an_event import publish
@@ -84,6 +86,15 @@ async def test_a_story_leads_to_what_was_sent_again_and_back(place, receiver):
     assert bodies[0]["event"] == bodies[1]["event"] | {"id": number}
     assert all(one["steps"][0]["request"]["is_proven"] for one in (old, new))
     assert f"{again} delivered, asked for by operator" in shown.out
+
+
+@pytest.mark.parametrize("key", ["", "a b", "k" * 201, "é"])
+async def test_what_cannot_be_a_key_is_no_key_for_a_redelivery(place, key):
+    """An empty one most of all: a variable that was never set would have it sent again each time."""
+    await place.webhook("https://example.com/")
+    ran = await place.run("deliveries", "redeliver", "1", "--idempotency-key", key)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("hookledger: an idempotency key has 1 to 200 printable ASCII characters")
 
 
 async def test_what_is_redelivered_without_serve_goes_out_at_its_next_start(place, receiver):
