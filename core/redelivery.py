@@ -91,9 +91,12 @@ class Redeliveries:
                 told += judged
                 continue
             try:
+                judged = await self._made_before(judged, olds, ticket)
                 told += await self._record(judged, olds, by, ticket)
             except OverloadedError as error:
-                told += [msgspec.structs.replace(one, why=one.why or str(error)) for one in judged]
+                told += [
+                    one if one.number else msgspec.structs.replace(one, why=one.why or str(error)) for one in judged
+                ]
                 rest = numbers[start + REDELIVER_CHUNK :]
                 return told + [Again(number, None, why=str(error)) for number in rest]
         return told
@@ -160,25 +163,44 @@ class Redeliveries:
         )
         return Owner(owner.id, owner.role, owner.groups), event
 
+    async def _made_before(self, judged: Sequence[Again], olds: Mapping[int, Old], ticket: str) -> list[Again]:
+        """Where one is refused that was made under this ticket, when it could be: the answer is what was made then."""
+        refused = [one for one in judged if one.why is not None and one.of in olds]
+        if not refused:
+            return list(judged)
+        made = await self._writer.holders([_claim(olds[one.of], ticket) for one in refused])
+        known = {one.of: number for one, number in zip(refused, made, strict=True) if number is not None}
+        return [
+            msgspec.structs.replace(one, number=known[one.of], why=None) if one.of in known else one for one in judged
+        ]
+
     async def _record(self, judged: Sequence[Again], olds: Mapping[int, Old], by: str, ticket: str) -> list[Again]:
         """Make those that were not refused."""
-        units = [self._unit(olds[one.of], by, ticket) for one in judged if one.why is None]
+        wanted = [one for one in judged if one.why is None and one.number is None]
+        units = [self._unit(olds[one.of], by, ticket) for one in wanted]
         answers = iter(await self._writer.append(units) if units else ())
         return [
-            msgspec.structs.replace(one, number=_position(next(answers))) if one.why is None else one for one in judged
+            msgspec.structs.replace(one, number=_position(next(answers)))
+            if one.why is None and one.number is None
+            else one
+            for one in judged
         ]
 
     def _unit(self, old: Old, by: str, ticket: str) -> Unit:
         now, tenant = self._clock.now_ms(), old.created.tenant
         stream = now.to_bytes(6, "big") + self._random(10)
         event = Created(tenant, now, old.created.webhook, old.created.event, Redelivery(old.number, by))
-        return Unit([Entry(stream, 1, event)], Claim(f"redelivery:{tenant}", f"{old.number}/{ticket}"))
+        return Unit([Entry(stream, 1, event)], _claim(old, ticket))
 
 
 class _Sent(msgspec.Struct):
     """Of an event as the portal sent it, what is not recorded beside it."""
 
     data: dict[str, Any]
+
+
+def _claim(old: Old, ticket: str) -> Claim:
+    return Claim(f"redelivery:{old.created.tenant}", f"{old.number}/{ticket}")
 
 
 def _position(answer: Answer) -> int:

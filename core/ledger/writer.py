@@ -104,10 +104,15 @@ class Writer:
 
     async def holder(self, claim: Claim) -> int | None:
         """The position of the first event of the unit that holds this claim; None: nobody does yet."""
-        claims = self._appender.claims
-        key = claims.key(claim)
-        found = await asyncio.get_running_loop().run_in_executor(self._executor, claims.find, [key])
-        return found.get(key)
+        (position,) = await self.holders([claim])
+        return position
+
+    async def holders(self, claims: Sequence[Claim]) -> list[int | None]:
+        """As `holder`, of several."""
+        index = self._appender.claims
+        keys = [index.key(claim) for claim in claims]
+        found = await asyncio.get_running_loop().run_in_executor(self._executor, index.find, keys)
+        return [found.get(key) for key in keys]
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""

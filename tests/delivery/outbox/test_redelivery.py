@@ -146,6 +146,20 @@ async def test_the_same_words_under_the_same_ticket_are_done_once(turned):
     assert len(turned.requests) == 3
 
 
+async def test_what_was_made_is_answered_so_when_it_could_not_be_made_any_more(turned):
+    """The webhook was disabled, then deleted: the same ticket still tells of what was made, and makes nothing new."""
+    webhook = await turned.webhook("mine")
+    old, other = await turned.event("first"), await turned.event("second")
+    first = await redeliver(turned, old, ticket="a")
+    await turned.wait(1)
+    await turned.switch(webhook, enabled=False)
+    assert await redeliver(turned, old, ticket="a") == first
+    await turned.finish(turned.service.office.webhooks.delete(webhook, by="p"))
+    told = await redeliver(turned, old, other, ticket="a")
+    assert (told[0], told[1].number, told[1].why) == (first[0], None, f"webhook {webhook} was deleted")
+    assert len(turned.requests) == 3
+
+
 async def test_a_webhook_disabled_meanwhile_hears_nothing(turned):
     """Between the decision and the sending somebody disables the webhook: the redelivery is cancelled."""
     number = await turned.webhook("mine")
