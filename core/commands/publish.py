@@ -14,6 +14,7 @@ from core.commands.feeding import Ticker, ended, feed
 from core.commands.input import FILE, Input
 from core.conversation import conversation
 from core.epilog import epilog
+from core.errors import HookledgerError
 from core.limits import FEED_PATIENCE_S
 from core.options import CheckUrlAllowing, data_option, json_option
 from core.publishing import ByOperator, OverHttp
@@ -71,7 +72,12 @@ def _token(said: str | None, file: BinaryIO) -> str:
         raise click.UsageError("FILE and --token cannot both be on standard input")
     if sys.stdin.isatty():
         return str(click.prompt("token", hide_input=True, err=True))
-    return sys.stdin.readline().strip()
+    token = sys.stdin.readline().strip()
+    if not (token.isascii() and token.isprintable()):
+        raise HookledgerError(
+            "what standard input has is not a token: `hookledger token create --role portal` makes one"
+        )
+    return token
 
 
 async def _here(desk: Desk, tenant: str, source: Input, ticker: Ticker) -> bool:

@@ -151,6 +151,16 @@ async def test_what_was_said_wrongly_is_told(ready, words, stdin, code, says):
     assert says in ran.err
 
 
+@pytest.mark.parametrize("token", ["hlt_a\x01b", "hlt_\x00", "hlt_é"])
+async def test_what_cannot_be_a_token_is_said_so(ready, tmp_path, token):
+    """A file that is another one: one line, before anything is sent."""
+    file = tmp_path / "events"
+    file.write_bytes(written(1))
+    ran = await ready.run("publish", str(file), "--url", "http://127.0.0.1:9", "--token", "-", stdin=f"{token}\n")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "is not a token" in ran.err
+
+
 async def test_a_ledger_is_not_begun_by_the_way(place):
     """Publishing to a directory without a ledger is a misspelt --data."""
     ran = await place.run("publish", "-", stdin="{}")
