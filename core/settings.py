@@ -82,14 +82,14 @@ class Text(NamedTuple):
     expected: str = "a text that is not empty"
 
     def read(self, value: object) -> str | None:
-        return value if isinstance(value, str) and value else None
+        return value if isinstance(value, str) and value and "\0" not in value else None
 
 
 class Folder(NamedTuple):
     expected: str = "the path of a folder"
 
     def read(self, value: object) -> Path | None:
-        return Path(value) if isinstance(value, str) and value else None
+        return Path(value) if isinstance(value, str) and value and "\0" not in value else None
 
 
 class Networks(NamedTuple):
@@ -183,6 +183,8 @@ def read_file(path: Path) -> dict[str, Any]:
         raise InvalidInputError(f"{path} is not TOML: it is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise InvalidInputError(f"{path} is not TOML: {_one_line(error)}") from None
+    except RecursionError:
+        raise InvalidInputError(f"{path} cannot be read: it is nested too deep") from None
     rows = table()
     read = {}
     for key, value in found.items():
