@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,11 @@ class Desk:
 
 
 def print_json(answer: Any) -> None:
-    click.echo(msgspec.json.encode(answer))
+    try:
+        click.echo(msgspec.json.encode(answer))
+    except UnicodeEncodeError:
+        # A path need not be text. Escapes say its bytes as Python has them.
+        click.echo(json.dumps(msgspec.to_builtins(answer), separators=(",", ":")))
 
 
 def say(warnings: Sequence[str], note: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -52,6 +53,11 @@ async def test_a_directory_may_have_any_name(place, tmp_path):
     assert made.code == 0, made.err
     missing = await place.run("webhooks", "list", "--data", str(data / "missing"))
     assert (missing.code, missing.err.count("\n")) == (1, 1)
+    copy = tmp_path / f"copy {NOT_TEXT}"
+    copied = await place.run("backup", str(copy), "--data", str(data), "--json")
+    assert (copied.code, copied.json["file"], copy.exists()) == (0, str(copy), True)
+    settings = (await place.run("config", "--data", str(data), "--json")).out
+    assert json.dumps(str(data)) in settings
     place.environment["HOOKLEDGER_DATA"] = str(data)
     place.data = data
     serving = await place.serve()
