@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import shlex
 import shutil
@@ -156,6 +157,16 @@ def _read(context: click.Context, _: click.Parameter, path: Path | None) -> None
     context.default_map = {name: found[name] for name in _names(context) if name in found}
 
 
+class NumberRange(click.FloatRange):
+    """As its parent, which takes `nan`: that is neither too small nor too large."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
 class _NetworkType(click.ParamType[Network]):
     name = "CIDR"
 
@@ -171,7 +182,7 @@ def _type(setting: Setting) -> click.ParamType[Any]:
         case Whole(least, most):
             return click.IntRange(least, most)
         case Seconds(most):
-            return click.FloatRange(0, most)
+            return NumberRange(0, most)
         case Word(words):
             return click.Choice(list(words))
         case Networks():

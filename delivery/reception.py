@@ -91,10 +91,10 @@ class Reception:
         await self._runner.setup()
         try:
             await _PublicSite(self._runner, host, port, self.connections, self._backlog).start()
-        except OSError as error:
-            raise HookledgerError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}; name another --host or --port"
-            ) from None
+        except (OSError, UnicodeError) as error:
+            # A name that no address can have is told from one that is not there by the codec for names.
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            raise HookledgerError(f"cannot listen on {host}:{port}: {why}; name another --host or --port") from None
         bound = self._runner.addresses[0][1]
         return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
 

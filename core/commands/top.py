@@ -16,7 +16,7 @@ from core.errors import HookledgerError
 from core.limits import TOP_WEBHOOKS_MAX
 from core.operations.top import TOP, AskTop, TopTold
 from core.operator import ask_serve
-from core.options import data_option, json_option
+from core.options import NumberRange, data_option, json_option
 from core.top_rates import Seen, seen
 from core.top_screen import PIPED, screen
 
@@ -31,7 +31,7 @@ ONCE_S = 1.0
 @click.option(
     "--every",
     "every_s",
-    type=click.FloatRange(0.2, 3_600),
+    type=NumberRange(0.2, 3_600),
     default=2.0,
     show_default=True,
     metavar="S",

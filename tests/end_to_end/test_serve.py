@@ -85,6 +85,20 @@ async def test_an_address_in_use_is_said_so(place, receiver):
     Lock(place.data).close()
 
 
+async def test_a_host_that_no_address_can_have_is_said_so(place):
+    """Too long a name is refused by the codec for names, not by the system: one line as well."""
+    refused = await place.run("serve", "--port", "0", "--host", "a" * 64)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert refused.err.startswith(f"hookledger: cannot listen on {'a' * 64}:0: ")
+
+
+@pytest.mark.parametrize("words", [("serve", "--port", "0", "--stop-s", "nan"), ("top", "--every", "nan")])
+async def test_a_time_is_a_number(place, words):
+    """`nan` is within no bounds, though it is beyond none: `serve` would end in a traceback when it is stopped."""
+    refused = await place.run(*words)
+    assert (refused.code, refused.out, "'nan' is no number" in refused.err) == (2, "", True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_request_under_way_is_finished(place, number):
     """Who asks it to stop ends nobody's request: it answers what it has, takes no other, tells its health, exits 0."""
