@@ -19,7 +19,7 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=PERSON_ID_CHARS_MAX)]
 
 class Said(msgspec.Struct, frozen=True):
     """A person as they are said to be; None is not said, and leaves what is known. `groups` are all of them. `time` is
-    since when, in milliseconds; None: from now on."""
+    since when, in milliseconds; None, or a time to come: from now on."""
 
     id: Id
     role: Role | None = None
@@ -38,10 +38,11 @@ def news(
     for one in said:
         known = people.persons.get(one.id)
         stream, version = (new_stream(), 1) if known is None else (known.stream, known.version + 1)
-        time = now_ms if one.time is None else min(one.time, now_ms)
+        is_past = one.time is not None and one.time <= now_ms
+        time = one.time if one.time is not None and is_past else now_ms
         event = person.Set(tenant, now_ms, one.id, time, one.role, one.status, one.groups, (), (), None)
         change = people.apply(stream, version, event)
-        if known is None or _is_news(known, people.persons[one.id], has_time=one.time is not None):
+        if known is None or _is_news(known, people.persons[one.id], has_time=is_past):
             entries.append(Entry(stream, version, event))
             undo.append(change)
         else:
