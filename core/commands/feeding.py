@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from core.commands.desk import print_json
+from core.commands.door import INTERRUPTED
 from core.commands.input import Input
 from core.errors import HookledgerError
 from core.feed import Feed, Place, Way
@@ -21,6 +22,9 @@ from core.limits import FEED_REFUSED_SHOWN_MAX
 from core.printing import plain
 
 Item = TypeVar("Item")
+
+STOPPING = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 1}
+"""What stops it in order, and the exit code then."""
 
 
 class Ticker:
@@ -98,39 +102,42 @@ class Ticker:
         self._progress.console.print(plain(words), markup=False, highlight=False, soft_wrap=True)
 
 
-async def feed(way: Way[Item], source: Input, ticker: Ticker) -> bool:
-    """Feed it until its end, or until somebody wants it stopped: then False. A second Ctrl-C ends at once."""
+async def feed(way: Way[Item], source: Input, ticker: Ticker) -> int:
+    """Feed it until its end, or until somebody wants it stopped; the exit code. A second Ctrl-C ends at once."""
     feeding = Feed(way, ticker)
     loop = asyncio.get_running_loop()
+    code = 0
 
-    def stop() -> None:
+    def stop(with_code: int) -> None:
+        nonlocal code
+        code = with_code
         feeding.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             loop.remove_signal_handler(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+    for number, its_code in STOPPING.items():
+        loop.add_signal_handler(number, stop, its_code)
     with ticker:
         await feeding.run(source)
-    return not feeding.is_stopped
+    return code
 
 
-def ended(feeding: Coroutine[Any, Any, bool], ticker: Ticker, *, as_json: bool) -> None:
+def ended(feeding: Coroutine[Any, Any, int], ticker: Ticker, *, as_json: bool) -> None:
     """Run it, say what became of it, and end: 0 when all of it was taken."""
     try:
-        is_done = asyncio.run(feeding)
+        code = asyncio.run(feeding)
     except HookledgerError as error:
         if not ticker.total:
             raise
         click.echo(f"hookledger: {error}", err=True)
-        is_done = False
+        code = 1
     if (more := ticker.more()) is not None:
         click.echo(more, err=True)
     if as_json:
         print_json(ticker.told())
     else:
         click.echo(ticker.line())
-    if not is_done:
+    if code:
         click.echo("It did not come to the end. Type it again: what was taken is known, and taken once.", err=True)
-    if ticker.has_refused or not is_done:
-        sys.exit(1)
+    if code or ticker.has_refused:
+        sys.exit(code or 1)

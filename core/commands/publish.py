@@ -80,11 +80,11 @@ def _token(said: str | None, file: BinaryIO) -> str:
     return token
 
 
-async def _here(desk: Desk, tenant: str, source: Input, ticker: Ticker) -> bool:
+async def _here(desk: Desk, tenant: str, source: Input, ticker: Ticker) -> int:
     async with conversation(desk.ledger, begins=False) as there:
         return await feed(ByOperator(there, tenant), source, ticker)
 
 
-async def _there(url: str, token: str, source: Input, ticker: Ticker) -> bool:
+async def _there(url: str, token: str, source: Input, ticker: Ticker) -> int:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=FEED_PATIENCE_S)) as session:
         return await feed(OverHttp(session, url, token), source, ticker)

@@ -46,6 +46,6 @@ def import_users(allowing: CheckUrlAllowing, file: BinaryIO, tenant: str, data: 
     ended(_import(Desk(allowing, data), tenant, source, ticker), ticker, as_json=as_json)
 
 
-async def _import(desk: Desk, tenant: str, source: Input, ticker: Ticker) -> bool:
+async def _import(desk: Desk, tenant: str, source: Input, ticker: Ticker) -> int:
     async with conversation(desk.ledger, begins=True) as there:
         return await feed(ByOperator(there, tenant), source, ticker)
