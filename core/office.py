@@ -243,6 +243,11 @@ class Office:
         for follower in self.followers:
             await follower.reach(position)
 
+    @property
+    def written(self) -> int:
+        """Up to where all views hold the ledger."""
+        return min((follower.written for follower in self.followers), default=0)
+
     async def close(self) -> None:
         """Finish what is under way, and write down what makes the next start fast."""
         await self.renewal.stop()

@@ -54,6 +54,7 @@ def list_deliveries(
         else:
             click.echo(counted.count if counted.looked_to is None else f"at least {counted.count}")
         _say_how_far(counted.looked_to, "counted")
+        _say_what_is_missing(counted.behind)
         return
     found = desk.ask(deliveries.LIST, deliveries.ListDeliveries(**asked, limit=limit))
     if as_json:
@@ -64,11 +65,17 @@ def list_deliveries(
         _print_plain(found.deliveries)
     if len(found.deliveries) < limit:
         _say_how_far(found.looked_to, "looked at")
+    _say_what_is_missing(found.behind)
 
 
 def _say_how_far(looked_to: int | None, what: str) -> None:
     if looked_to is not None:
         say((), f"only deliveries from {looked_to} on were {what}; go on with --before {looked_to}")
+
+
+def _say_what_is_missing(behind: int) -> None:
+    if behind:
+        say((), f"the newest {behind} recorded events are not in this: the views are behind, /health/ready says why")
 
 
 def _print_plain(found: list[deliveries.DeliveryListed]) -> None:

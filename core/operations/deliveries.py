@@ -47,10 +47,12 @@ class DeliveryListed(msgspec.Struct, frozen=True):
 
 
 class DeliveriesListed(msgspec.Struct, frozen=True):
-    """`looked_to`: only those from this number on were looked at, and there are others before; None: there are none."""
+    """`looked_to`: only those from this number on were looked at, and there are others before; None: there are none.
+    `behind`: so many of the newest recorded events were not looked at, because the views do not have them yet."""
 
     deliveries: list[DeliveryListed]
     looked_to: int | None
+    behind: int = 0
 
 
 class CountDeliveries(Selection, frozen=True):
@@ -58,10 +60,11 @@ class CountDeliveries(Selection, frozen=True):
 
 
 class DeliveriesCounted(msgspec.Struct, frozen=True):
-    """`looked_to` as in a list: only those from this number on are counted."""
+    """`looked_to` and `behind` as in a list: what was not looked at is not counted."""
 
     count: int
     looked_to: int | None
+    behind: int = 0
 
 
 def listed(entry: Entry, now_ms: int) -> DeliveryListed:
@@ -90,15 +93,17 @@ async def _list(office: Office, request: ListDeliveries) -> DeliveriesListed:
         raise InvalidInputError(f"a list has 1 to {LIST_MAX} deliveries", limit="LIST_MAX")
     from core.operations.selected import found, meant
 
-    entries, looked_to = await found(office, await meant(office, request), request.limit)
+    asked = await meant(office, request)
+    entries, looked_to = await found(office, asked, request.limit)
     now = office.clock.now_ms()
-    return DeliveriesListed([listed(entry, now) for entry in entries], looked_to)
+    return DeliveriesListed([listed(entry, now) for entry in entries], looked_to, asked.behind)
 
 
 async def _count(office: Office, request: CountDeliveries) -> DeliveriesCounted:
     from core.operations.selected import counted, meant
 
-    return DeliveriesCounted(*await counted(office, await meant(office, request)))
+    asked = await meant(office, request)
+    return DeliveriesCounted(*await counted(office, asked), asked.behind)
 
 
 LIST = Operation("deliveries.list", ListDeliveries, DeliveriesListed, _list)

@@ -78,10 +78,13 @@ class Later(msgspec.Struct, Generic[Response], frozen=True, omit_defaults=True):
     limit: str | None = None
 
 
-async def reach(office: Office, position: int) -> None:
-    """Wait until the views hold *position*, but not for ever: what was asked for is recorded all the same."""
+async def reach(office: Office, position: int) -> int:
+    """Wait until the views hold *position*, but not for ever: what was asked for is recorded all the same. How many
+    recorded events they are behind then."""
     try:
         async with asyncio.timeout(REACH_S):
             await office.reach(position)
     except TimeoutError:
         log.say("views.late", position=position, waited_s=REACH_S)
+        return max(position - office.written, 1)
+    return 0

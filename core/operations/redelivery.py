@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from core.again import Again
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, OverloadedError
 from core.limits import REDELIVER_MAX
 from core.model.delivery import State
 from core.model.event import OPERATOR
@@ -65,6 +65,11 @@ async def _of_selection(office: Office, request: Redeliver, selection: Selection
     before = office.writer.head + 1 if selection.before is None else selection.before
     selection = msgspec.structs.replace(selection, before=before, states=selection.states or ENDED)
     asked = await meant(office, selection)
+    if asked.behind:
+        raise OverloadedError(
+            f"what is recorded and what is listed are {asked.behind} events apart, so what is meant is not known: "
+            "see why at /health/ready, or name deliveries by their numbers"
+        )
     wanted = msgspec.structs.replace(asked.wanted, after=request.after, is_newest=True)
     asked = msgspec.structs.replace(asked, wanted=wanted)
     entries, looked_to = await found(office, asked, request.limit, oldest_first=True)

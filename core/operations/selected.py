@@ -25,16 +25,18 @@ TENANTS_MAX = 100
 
 
 class Meant(msgspec.Struct, frozen=True):
-    """What a selection comes to: a question for the history, and what is decided for each delivery by itself."""
+    """What a selection comes to: a question for the history, what is decided for each delivery by itself, and how many
+    recorded events the history lacks."""
 
     wanted: Wanted
     matches: Matches | None
+    behind: int
 
 
 async def meant(office: Office, selection: Selection) -> Meant:
     """What *selection* means here and now; the history is brought up to the ledger's head first."""
     _check(office, selection)
-    await reach(office, office.writer.head)
+    behind = await reach(office, office.writer.head)
     loop = asyncio.get_running_loop()
     if selection.trigger is not None and selection.trigger not in office.plugins.triggers:
         _check_trigger(selection.trigger, await loop.run_in_executor(office.reading, triggers, office.views), office)
@@ -54,7 +56,7 @@ async def meant(office: Office, selection: Selection) -> Meant:
         before=NUMBER_MAX if selection.before is None else min(max(selection.before, 0), NUMBER_MAX),
         text=selection.text,
     )
-    return Meant(wanted, matches)
+    return Meant(wanted, matches, behind)
 
 
 def _check(office: Office, selection: Selection) -> None:

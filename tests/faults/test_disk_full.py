@@ -133,7 +133,8 @@ async def test_the_disk_is_full_at_the_start(patient, disk):
 
 
 async def test_only_the_views_cannot_be_written(patient, tmp_path):
-    """Events are accepted and delivered all the while; readiness says that lists are behind; then they catch up."""
+    """Events are accepted and delivered all the while; readiness and lists say that they are behind, and nobody takes
+    what is listed for all there is; then they catch up."""
     await patient.prepare()
     views = patient.data / "views.sqlite"
     if CAN_MOUNT:
@@ -159,6 +160,12 @@ async def test_only_the_views_cannot_be_written(patient, tmp_path):
         assert "by itself" in reason
         await patient.accept(100)
         await patient.receiver.has_all(list(patient.acknowledged))
+        counted = await patient.place.run("deliveries", "list", "--count")
+        assert (counted.code, int(counted.out) < len(patient.acknowledged)) == (0, True)
+        assert re.search(r"hookledger: the newest \d+ recorded events are not in this", counted.err)
+        refused = await patient.place.run("deliveries", "redeliver", "--state", "delivered", "--yes")
+        assert refused.code == 1
+        assert "so what is meant is not known" in refused.err
         if CAN_MOUNT:
             disk.make_room()
         else:
