@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,10 @@ from core.errors import ConflictError, LedgerError
 from core.ledger.files import put_in_place, remove
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
-from core.ledger.unit import CATALOGUE, ZERO_VERSION
+from core.ledger.unit import CATALOGUE, ZERO_VERSION, Body
+from core.model.delivery import AttemptFailed, Delivered, LateAttempt
+from core.model.event import Event
+from core.model.portal_event import Proof, Received
 from core.model.topics import Codec
 
 COPY_PAGES = 1_024
@@ -78,8 +82,9 @@ def _copy(ledger: Path, part: Path, on_copied: OnCopied) -> None:
 
 
 def check(ledger: Path) -> tuple[int, int]:
-    """Whether a ledger file is whole: its pages and indexes, that no position is missing, that every directory folds
-    to the version it has. The last position, and how many directories that were. LedgerError or sqlite3.Error if not.
+    """Whether a ledger file is whole: its pages and indexes, that no position is missing, that every event can be read
+    and every body is what its event has the proof of, that every directory folds to the version it has. The last
+    position, and how many directories that were. LedgerError or sqlite3.Error if not.
     """
     with closing(SqliteRecorder(ledger, create=False)) as recorder:
         ((found,),) = recorder.rows("PRAGMA integrity_check(1)")
@@ -90,6 +95,7 @@ def check(ledger: Path) -> tuple[int, int]:
         ((count, last),) = recorder.rows("SELECT count(*), max(position) FROM events")
         if (count, last or 0) != (head, head):
             raise LedgerError(f"{ledger} is not whole: {count} events up to {last}, and commits up to {head}")
+        _check_each(reader)
         directory = Directory()
         directory.apply(reader.landmarks())
         versions = {name: tenant.version for name, tenant in directory.tenants.items()}
@@ -102,6 +108,37 @@ def check(ledger: Path) -> tuple[int, int]:
                 f"{ledger} is not whole: the directories of tenants {differs} do not fold to what they were"
             )
     return head, len(directory.tenants)
+
+
+def _check_each(reader: Reader) -> None:
+    """SQLite has no checksums: a state or a body that was overwritten is in no index, and its page looks well."""
+    position = 0
+    while events := reader.after(position):
+        bodies = reader.bodies([recorded.position for recorded in events])
+        for position, _, _, event in events:
+            body = bodies.get(position)
+            if body is not None and not _is_proven(event, body):
+                raise LedgerError(f"{reader.recorder.path} is damaged: the body beside event {position} is another")
+
+
+def _is_proven(event: Event, body: Body) -> bool:
+    match event:
+        case Received():
+            return (
+                body.data is not None
+                and _is(event.data, body.salt, body.data)
+                and (
+                    body.payload is None or (event.payload is not None and _is(event.payload, body.salt, body.payload))
+                )
+            )
+        case Delivered() | AttemptFailed() | LateAttempt():
+            answer = event.attempt.answer
+            return answer is not None and _is(answer, body.salt, body.data)
+    return False
+
+
+def _is(proof: Proof, salt: bytes, body: bytes) -> bool:
+    return (len(body), sha256(salt + body).digest()) == (proof.length, proof.hash)
 
 
 def _settle(part: Path) -> None:

@@ -68,7 +68,7 @@ def backup(target: Path, with_key: bool, data: Path, as_json: bool) -> None:
             ("backup", made.file),
             ("position", str(made.position)),
             ("bytes", str(made.bytes)),
-            ("checked", f"pages, indexes, positions, directories of {made.tenants} tenants"),
+            ("checked", f"pages, indexes, positions, every event and body, directories of {made.tenants} tenants"),
             ("seconds", f"{made.seconds:.2f}"),
         ]
     )
@@ -103,7 +103,7 @@ def restore(copy: Path, key_file: Path | None, data: Path, as_json: bool) -> Non
             ("ledger", str(data / LEDGER_FILE)),
             ("position", str(made.position)),
             ("bytes", str(made.bytes)),
-            ("checked", f"pages, indexes, positions, directories of {made.tenants} tenants"),
+            ("checked", f"pages, indexes, positions, every event and body, directories of {made.tenants} tenants"),
             ("master key", "opens its secrets" if made.key else f"missing: bring it to {data / KEY_FILE}"),
             ("seconds", f"{made.seconds:.2f}"),
         ]

@@ -7,13 +7,14 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from hashlib import sha256
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from core import backup
-from core.errors import ConflictError, LedgerError
+from core.errors import ConflictError
 from core.ledger.sqlite import SqliteRecorder
 from core.ledger.unit import Body, Entry, Unit
 from core.model.portal_event import Proof, Received
@@ -38,7 +39,7 @@ def an_unheard_event(number):
     data = number.to_bytes(4, "big") * (BODY_BYTES // 4)
     received = Received(
         "1", NOW, f"unheard-{number}", "kite.flown", None, None, None, None, None, (), None, ("http", "test"),
-        None, None, None, 0, Proof(len(data), bytes(32)), None,
+        None, None, None, 0, Proof(len(data), sha256(bytes(16) + data).digest()), None,
     )  # fmt: skip
     return Unit([Entry(stream, 1, received)], bodies=(Body(0, bytes(16), data),))
 
@@ -239,34 +240,6 @@ async def test_a_directory_gets_a_copy_named_by_its_time(place, tmp_path):
     assert str(file) in done.out
     assert file.stat().st_mode & 0o777 == 0o600
     assert "The master key is not in it" in done.err
-
-
-def test_a_ledger_that_is_not_whole_is_not_copied(tmp_path):
-    """Damage deep in a file, a position that is gone, a directory that folds to something else: the check finds it."""
-    for number, spoil in enumerate((_cut_a_page, _take_an_event, _forget_a_directory)):
-        data = tmp_path / str(number)
-        a_large_ledger(data, megabytes=1)
-        spoil(data / "ledger.sqlite")
-        with pytest.raises(LedgerError):
-            backup.copy_ledger(data / "ledger.sqlite", tmp_path / "copy", InventedClock())
-        assert not list(tmp_path.glob("*copy*"))
-
-
-def _cut_a_page(file):
-    middle = file.stat().st_size // 2 // 4096 * 4096
-    with file.open("r+b") as opened:
-        opened.seek(middle)
-        opened.write(b"\xff" * 4096 * 8)
-
-
-def _take_an_event(file):
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("DELETE FROM events WHERE position=7")
-
-
-def _forget_a_directory(file):
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("INSERT INTO directories VALUES ('1', randomblob(16))")
 
 
 def test_the_copy_is_the_state_at_its_beginning(tmp_path):
