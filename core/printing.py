@@ -60,7 +60,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], file: IO[
     if file.isatty():
         _draw_table(columns, rows, numeric, file)
         return
-    lines = [columns, *([_one_line(cell) for cell in row] for row in rows)]
+    lines = [columns, *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
         cells = [
@@ -94,14 +94,15 @@ def print_facts(facts: Sequence[tuple[str, str]], file: IO[str] | None = None, i
     width = max((len(name) for name, _ in facts), default=0)
     if not file.isatty():
         for name, value in facts:
-            print(f"{indent}{name.ljust(width)}{GAP}{_one_line(value)}", file=file)
+            print(f"{indent}{name.ljust(width)}{GAP}{one_line(value)}", file=file)
         return
     from rich.text import Text
 
     to = console(file)
     for name, value in facts:
-        to.print(Text.assemble(indent, (name.ljust(width), "dim"), GAP, styled(value)), soft_wrap=True)
+        to.print(Text.assemble(indent, (name.ljust(width), "dim"), GAP, styled(one_line(value))), soft_wrap=True)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """`plain`, and so that nobody's words can pass for a line of ours."""
     return plain(text).replace("\n", "\\n")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from core.duration import in_words
 from core.operations.telling import FORGOTTEN, AttemptTold, CancelledTold, DeliveryTold, EventTold, Headers
-from core.printing import STATE_STYLES, plain, styled
+from core.printing import STATE_STYLES, one_line, plain, styled
 
 BODY_CHARS_MAX = 2_000
 """Of a body on the screen; `--json` has all of it."""
@@ -86,18 +86,18 @@ _CANCELLED = {
 def _fact_lines(told: DeliveryTold) -> Iterator[Text]:
     now = "" if told.webhook_state == "enabled" else f" ({told.webhook_state} by now)"
     yield _fact("webhook", f"{told.webhook} ", styled(told.webhook_name, "bold"), now)
-    yield _fact("", plain(told.webhook_url))
+    yield _fact("", one_line(told.webhook_url))
     yield _fact("webhook-id", (told.delivery, "dim"))
     yield from _event_lines(told.event)
     for index, reason in enumerate(told.why):
-        yield _fact("" if index else "because", plain(reason))
-    by = "" if told.by is None else f", asked for by {plain(told.by)}"
+        yield _fact("" if index else "because", one_line(reason))
+    by = "" if told.by is None else f", asked for by {one_line(told.by)}"
     if told.of is not None:
         yield _fact("cause", f"redelivery of {told.of}{by}")
     elif told.cause != "event":
         yield _fact("cause", f"{told.cause}{by}")
     for index, again in enumerate(told.redeliveries):
-        asked = "" if again.by is None else f", asked for by {plain(again.by)}"
+        asked = "" if again.by is None else f", asked for by {one_line(again.by)}"
         yield _fact(
             "" if index else "again as", f"{again.id} ", (again.state, STATE_STYLES[again.state]), asked,
             (f"  {again.created_at}", "dim"),
@@ -110,14 +110,14 @@ def _fact(name: str, *parts: str | Text | tuple[str, str]) -> Text:
 
 def _event_lines(event: EventTold) -> Iterator[Text]:
     kind = event.type if event.trigger is None else event.trigger
-    yield _fact("event", f"{event.number} ", styled(kind, "bold"), (f"  id {plain(event.id)}", "dim"))
+    yield _fact("event", f"{event.number} ", styled(kind, "bold"), (f"  id {one_line(event.id)}", "dim"))
     happened = "" if event.happened_at is None else f"happened {event.happened_at}, "
     yield _fact("", f"{happened}accepted {event.accepted_at}")
-    yield _fact("", f"came {plain(came(event.source))}")
+    yield _fact("", f"came {one_line(came(event.source))}")
     if event.targets:
-        yield _fact("", plain(f"about {event.target_type} {', '.join(map(str, event.targets))}"))
+        yield _fact("", one_line(f"about {event.target_type} {', '.join(map(str, event.targets))}"))
     if event.actor is not None:
-        yield _fact("", f"by {plain(event.actor)}")
+        yield _fact("", f"by {one_line(event.actor)}")
     if bytes(event.data) == FORGOTTEN:
         yield _fact("", ("its data was forgotten", "yellow"))
 
@@ -144,7 +144,7 @@ def _attempt_lines(step: AttemptTold, *, is_first: bool, is_redelivery: bool) ->
     if step.note is not None:
         yield Text(f"{MARGIN}{step.note}", "yellow")
     if step.request is not None:
-        yield Text(f"{MARGIN}> POST {plain(step.request.url)}")
+        yield Text(f"{MARGIN}> POST {one_line(step.request.url)}")
         yield from _header_lines(">", step.request.headers)
         yield from _body_lines(">", step.request.body)
         proof = (
@@ -153,7 +153,9 @@ def _attempt_lines(step: AttemptTold, *, is_first: bool, is_redelivery: bool) ->
         yield Text(f"{MARGIN}  {proof}", "green" if step.request.is_proven else "bold red")
     outcome = step.reason if step.status is None else f"answered {step.status}"
     yield Text.assemble(
-        MARGIN, (plain(outcome), "bold green" if step.reason == "" else "bold red"), f" after {in_words(step.took_ms)}"
+        MARGIN,
+        (one_line(outcome), "bold green" if step.reason == "" else "bold red"),
+        f" after {in_words(step.took_ms)}",
     )
     yield from _header_lines("<", step.headers)
     if step.body:
@@ -164,7 +166,7 @@ def _attempt_lines(step: AttemptTold, *, is_first: bool, is_redelivery: bool) ->
 
 def _header_lines(mark: str, headers: Headers) -> Iterator[Text]:
     for name, value in headers:
-        yield Text.assemble(f"{MARGIN}{mark} ", (plain(name), "dim"), f": {plain(value)}")
+        yield Text.assemble(f"{MARGIN}{mark} ", (one_line(name), "dim"), f": {one_line(value)}")
 
 
 def _body_lines(mark: str, body: str) -> Iterator[Text]:

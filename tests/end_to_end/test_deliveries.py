@@ -88,6 +88,20 @@ async def test_a_story_leads_to_what_was_sent_again_and_back(place, receiver):
     assert f"{again} delivered, asked for by operator" in shown.out
 
 
+async def test_a_story_has_no_line_that_a_portal_wrote(place, receiver):
+    """What portals say stays within its line, and steers no terminal."""
+    serving = await place.serve(*ALLOW)
+    await place.webhook(f"{receiver.url}/a")
+    forged = a_portal_event("e\ndelivered   at once\x1b[2J", actor="me\nand\ryou", data={"id": "x\ny"})
+    _, said = await publish(serving.url, await place.token(), [forged])
+    number = said["events"][0]["position"] + 1
+    await place.until(number, "delivered")
+    shown = (await place.run("deliveries", "show", str(number))).out
+    assert "id e\\ndelivered   at once\\x1b[2J" in shown
+    assert "by me\\nand\\ryou" in shown
+    assert not [line for line in shown.splitlines() if line.startswith(("delivered   at", "and"))]
+
+
 @pytest.mark.parametrize("key", ["", "a b", "k" * 201, "é"])
 async def test_what_cannot_be_a_key_is_no_key_for_a_redelivery(place, key):
     """An empty one most of all: a variable that was never set would have it sent again each time."""
