@@ -8,16 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.office import Office
-from tests.end_to_end.place import Place
+from tests.end_to_end.conftest import _place, _receiver  # noqa: F401 -- fixtures: pytest finds them by being here
 from tests.faults.live import Mailbox
 from tests.faults.patient import Past, Patient
-
-
-@pytest.fixture(name="place")
-async def _place(tmp_path):
-    place = Place(tmp_path / "data")
-    yield place
-    await place.close()
 
 
 @pytest.fixture(name="mailbox")
