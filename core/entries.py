@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from core.elements import SPACE, Element, Elements
 from core.errors import HookledgerError
+from core.incoming import is_json
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-_DECODE_RAW = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Entries:
@@ -43,7 +40,7 @@ class Entries:
         found: list[Element] = []
         if self._cut == self._begin:
             text = self._begun.strip(SPACE)
-            if text and _is_json(text) and len(text) <= self._bytes_max:
+            if text and is_json(text) and len(text) <= self._bytes_max:
                 return [Element(1 + self._space().count(b"\n"), text)]
             found = self._as_lines()
         if self._array is not None:
@@ -62,7 +59,7 @@ class Entries:
             self._cut = self._array.feed
             return self._array.feed(text[1:])
         first, end, _ = text.partition(b"\n")
-        if (end and _is_json(first)) or len(text) > self._bytes_max:
+        if (end and is_json(first)) or len(text) > self._bytes_max:
             return self._as_lines()
         return []
 
@@ -85,13 +82,3 @@ class Entries:
         # One byte more than a line may have is enough to know that it has too many; and spaces are nothing.
         self._kept = lines[-1].lstrip(SPACE)[: self._bytes_max + 1]
         return found
-
-
-def _is_json(raw: bytes) -> bool:
-    try:
-        _DECODE_RAW(raw)
-    except msgspec.DecodeError:
-        return False
-    except RecursionError:
-        pass
-    return True

@@ -182,13 +182,14 @@ def _fault(raw: bytes) -> str | None:
     try:
         _DECODE_RAW(raw)
     except msgspec.DecodeError as error:
-        return None if _is_json(_ESCAPE.sub(_whole, raw)) else _in_short(error)
+        return None if is_json(_ESCAPE.sub(_whole, raw)) else _in_short(error)
     except RecursionError:
         pass
     return None
 
 
-def _is_json(raw: bytes) -> bool:
+def is_json(raw: bytes) -> bool:
+    """Whether these bytes are one JSON value, be it too deep to be decoded."""
     try:
         _DECODE_RAW(raw)
     except msgspec.DecodeError:
@@ -248,7 +249,7 @@ def decoded(
         return Rejected(None, f"{path}: {_TOO_DEEP}", "EVENT_DEPTH_MAX")
     except msgspec.DecodeError as error:
         whole = _ESCAPE.sub(_whole, raw)
-        id, fault = _id_of(whole), _HALF_PAIR if _is_json(whole) else f"not JSON: {_in_short(error)}"
+        id, fault = _id_of(whole), _HALF_PAIR if is_json(whole) else f"not JSON: {_in_short(error)}"
         return Rejected(None if id is None or "\ufffd" in id else id, f"{path}: {fault}", kind="not_json")
     if is_deeper(raw, EVENT_DEPTH_MAX):
         return Rejected(_id_of(raw), f"{path}: {_TOO_DEEP}", "EVENT_DEPTH_MAX")
