@@ -10,6 +10,7 @@ import msgspec
 
 from core.clock import SystemClock, from_iso
 from core.commands.desk import Desk, print_json, say
+from core.commands.number import DELIVERY
 from core.commands.redeliver import redeliver
 from core.commands.selection import selection_options
 from core.duration import in_words
@@ -124,7 +125,7 @@ def _print_for_terminal(found: list[deliveries.DeliveryListed]) -> None:
     "show",
     epilog=epilog("hookledger deliveries show 36", then=["hookledger webhooks show ID"]),
 )
-@click.argument("id", type=int)
+@click.argument("id", type=DELIVERY)
 @data_option
 @json_option
 @click.pass_obj

@@ -94,8 +94,7 @@ def _end(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
         error.show()
         return error.exit_code
     except click.UsageError as error:
-        hint = "" if error.ctx is None else f"; see `{error.ctx.command_path} --help`"
-        return _failed(error.format_message().rstrip(".") + hint, error.exit_code)
+        return _failed(_said_wrongly(error), error.exit_code)
     except click.ClickException as error:
         return _failed(error.format_message(), error.exit_code)
     except click.Abort as error:
@@ -113,6 +112,14 @@ def _end(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
         if _is_broken_pipe(error):
             return _unread(out)
         return _failed(": ".join(map(str, filter(None, (error.filename, error.strerror or error)))), 1)
+
+
+def _said_wrongly(error: click.UsageError) -> str:
+    """With where to read on; click's own sentence may be a question."""
+    why = error.format_message().rstrip(".")
+    if error.ctx is None:
+        return why
+    return f"{why}{' See' if why.endswith('?') else '; see'} `{error.ctx.command_path} --help`"
 
 
 def _failed(why: str, code: int) -> int:

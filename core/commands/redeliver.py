@@ -15,6 +15,7 @@ import msgspec
 from core.again import Again
 from core.command_key import check_key
 from core.commands.desk import Desk, print_json, say
+from core.commands.number import DELIVERY
 from core.commands.selection import selection_options
 from core.epilog import epilog
 from core.limits import REDELIVER_MAX
@@ -49,7 +50,7 @@ class Summary(msgspec.Struct):
         then=["hookledger deliveries list --state pending", "hookledger deliveries show ID"],
     ),
 )
-@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID]...", type=DELIVERY, nargs=-1)
 @selection_options
 @click.option("--limit", type=click.IntRange(1), help="At most so many, the oldest first.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be redelivered.")
@@ -79,7 +80,9 @@ def redeliver(
         check_key(key)
     again = Redelivering(Desk(allowing, data))
     has_selection = selection != Selection()
-    if bool(ids) == has_selection:
+    if ids and has_selection:
+        raise click.UsageError("numbers and filters do not go together: name one or the other")
+    if not ids and not has_selection:
         raise click.UsageError("name deliveries by their numbers, or say a filter such as --webhook 3 --state failed")
     if ids and limit is not None:
         raise click.UsageError("--limit goes with a filter")
@@ -143,7 +146,8 @@ class Redelivering:
 def _is_confirmed(summary: Summary, as_json: bool) -> bool:
     count = len(summary.redelivered)
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{count} deliveries are meant: say --yes to redeliver them, or --dry-run to see which")
+        are = "is" if count == 1 else "are"
+        raise click.UsageError(f"{_many(count)} {are} meant: say --yes to redeliver, or --dry-run to see which")
     _print(summary, is_each=False, err=as_json)
     return bool(count) and click.confirm(f"Redeliver {_many(count)}?", err=True)
 

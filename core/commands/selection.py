@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, get_args
@@ -10,13 +11,16 @@ import click
 
 from core.clock import SystemClock, from_iso
 from core.commands.completing import complete_trigger, complete_webhook
+from core.commands.number import DELIVERY, WEBHOOK
 from core.duration import written
 from core.model.delivery import State
 from core.operations.selection import Selection
 
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 
 class _When(click.ParamType[int]):
-    """A point in time, in milliseconds: RFC 3339, or how long ago."""
+    """A point in time, in milliseconds: RFC 3339, a date for its midnight in UTC, or how long ago."""
 
     name = "TIME"
 
@@ -27,10 +31,10 @@ class _When(click.ParamType[int]):
         if ago_ms is not None:
             return SystemClock().now_ms() - ago_ms
         try:
-            return from_iso(value)
+            return from_iso(f"{value}T00:00:00Z" if DATE.fullmatch(value) else value)
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is no time: say one like 2026-11-23T10:00:00Z, or how long ago, like 90s, 2h, 3d",
+                f"{value!r} is no time: say one like 2026-11-23T10:00:00Z, a date, or how long ago, like 90s, 2h, 3d",
                 param,
                 ctx,
             )
@@ -38,7 +42,9 @@ class _When(click.ParamType[int]):
 
 WHEN = _When()
 OPTIONS = (
-    click.option("--webhook", type=int, metavar="ID", shell_complete=complete_webhook, help="Only to this webhook."),
+    click.option(
+        "--webhook", type=WEBHOOK, metavar="ID", shell_complete=complete_webhook, help="Only to this webhook."
+    ),
     click.option("--tenant", metavar="T", help="Only of this tenant."),
     click.option(
         "--trigger", metavar="NAME", shell_complete=complete_trigger, help="Only of this trigger, like file.created."
@@ -59,15 +65,20 @@ OPTIONS = (
     ),
     click.option("--target", metavar="ID", help="Only what is about the entity of this id."),
     click.option("--event", metavar="ID", help="Only of the portal event that the portal calls so."),
-    click.option("--since", "since_ms", type=WHEN, help="Only those created from then on: RFC 3339, or 2h, 3d ago."),
-    click.option("--until", "until_ms", type=WHEN, help="Only those created up to then."),
+    click.option(
+        "--since",
+        "since_ms",
+        type=WHEN,
+        help="Only those created from then on: RFC 3339, a date for its midnight in UTC, or 2h, 3d ago.",
+    ),
+    click.option("--until", "until_ms", type=WHEN, help="Only those created up to then; a date is its first moment."),
     click.option(
         "--text",
         metavar="TEXT",
         help="Only those that have it in the event's id, a title or name sent, why an attempt failed, or the webhook's"
         " name or URL; or as an entity's id. It looks at one after the other, so it takes longest.",
     ),
-    click.option("--before", type=int, metavar="ID", help="Only those with smaller numbers: the next page."),
+    click.option("--before", type=DELIVERY, metavar="ID", help="Only those with smaller numbers: the next page."),
 )
 
 

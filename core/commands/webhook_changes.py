@@ -10,6 +10,7 @@ import click
 
 from core.commands.completing import complete_trigger, complete_webhook
 from core.commands.desk import Desk, print_json, say
+from core.commands.number import WEBHOOK
 from core.commands.secret import secret_option
 from core.commands.webhook_words import SCHEDULE, in_words, label, print_secret
 from core.epilog import epilog
@@ -21,7 +22,7 @@ from core.printing import plain
 from core.settings import Network
 
 ids_argument = click.argument(
-    "ids", metavar="ID...", type=int, nargs=-1, required=True, shell_complete=complete_webhook
+    "ids", metavar="ID...", type=WEBHOOK, nargs=-1, required=True, shell_complete=complete_webhook
 )
 
 
@@ -34,7 +35,7 @@ ids_argument = click.argument(
         then=["hookledger webhooks show 7"],
     ),
 )
-@click.argument("id", type=int, shell_complete=complete_webhook)
+@click.argument("id", type=WEBHOOK, shell_complete=complete_webhook)
 @click.option("--name", metavar="NAME", help="What people call it.")
 @click.option("--url", metavar="URL", help="Where it leads.")
 @click.option(

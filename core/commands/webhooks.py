@@ -8,6 +8,7 @@ import click
 
 from core.commands.completing import complete_trigger, complete_webhook
 from core.commands.desk import Desk, print_json, say
+from core.commands.number import WEBHOOK
 from core.commands.secret import secret_option
 from core.commands.webhook_changes import change_webhook, delete_webhooks, disable_webhooks, enable_webhooks
 from core.commands.webhook_words import SCHEDULE, in_words, label, print_secret, state_of
@@ -119,7 +120,7 @@ def list_webhooks(allowing: CheckUrlAllowing, tenant: str | None, data: Path, as
         then=["hookledger webhooks change 7 --url URL", "hookledger deliveries list --webhook 7"],
     ),
 )
-@click.argument("id", type=int, shell_complete=complete_webhook)
+@click.argument("id", type=WEBHOOK, shell_complete=complete_webhook)
 @data_option
 @json_option
 @click.pass_obj

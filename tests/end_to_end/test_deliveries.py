@@ -162,10 +162,17 @@ async def test_every_filter_finds_its_deliveries(place, receiver):
         assert (counted.count, counted.looked_to) == (len(numbers), None)
     words = ("--trigger", "file.moved", "--status", "2xx", "--status", "404", "--state", "delivered", "--since", "1h")
     assert [one["id"] for one in await told(place, "list", *words, "--until", "2100-01-01T00:00:00Z")] == [second]
+    assert [one["id"] for one in await told(place, "list", "--since", "2020-01-01", "--until", "2100-01-01")] == [
+        second,
+        first,
+    ]
+    assert await told(place, "list", "--since", "2100-01-01") == []
     wrong = {
         ("--trigger", "file.move"): "what comes near: file.moved",
         ("--status", "6xx"): "a group like 4xx",
         ("--since", "yesterday"): "like 90s, 2h, 3d",
+        ("--since", "2026-02-30"): "like 90s, 2h, 3d",
+        ("--webhook", "mine"): "'mine' is no number: `hookledger webhooks list` says the number of each webhook",
         ("--state", "lost"): "'failed'",
         ("--text", ""): "say 1 to 200",
     }

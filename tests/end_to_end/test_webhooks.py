@@ -170,9 +170,22 @@ WRONGLY = (
     (("webhooks", "change", "1", "--schedule", "soon"), "like 5,60,300"),
     (("webhooks", "change", "1", "--secret", "hunter22"), "--secret -"),
     (("webhooks", "enable"), "Missing argument 'ID...'"),
-    (("webhooks", "disable", "seven"), "not a valid integer"),
+    (("webhooks", "disable", "seven"), "'seven' is no number"),
     (("webhooks", "create", "x", "http://example.com/"), "say --no-ssl"),
     (("token", "revoke"), "Missing argument 'ID...'"),
+    *(
+        (("webhooks", verb, "mine"), "'mine' is no number: `hookledger webhooks list` says the number of each webhook")
+        for verb in ("show", "change", "enable", "disable", "delete")
+    ),
+    *(
+        (("deliveries", verb, "x"), "'x' is no number: `hookledger deliveries list` says the number of each delivery")
+        for verb in ("show", "redeliver")
+    ),
+    (
+        ("deliveries", "redeliver", "1", "--webhook", "3"),
+        "numbers and filters do not go together: name one or the other",
+    ),
+    (("webhooks", "sho", "7"), "No such command 'sho'. Did you mean 'show'? See `hookledger webhooks --help`"),
 )
 
 
