@@ -16,7 +16,7 @@ import msgspec
 
 from core.clock import Clock
 from core.directory import Directory
-from core.errors import ConflictError, LedgerError
+from core.errors import ConflictError, LedgerError, NotFoundError
 from core.ledger.files import put_in_place, remove
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
@@ -65,6 +65,20 @@ def copy_ledger(ledger: Path, target: Path, clock: Clock, on_copied: OnCopied = 
     finally:
         remove(part)
     return Copy(str(target), position, target.stat().st_size, tenants, (clock.monotonic_ms() - started) / 1_000)
+
+
+def check_place(directory: Path) -> None:
+    """NotFoundError when nothing can be put there, because it is no directory."""
+    if directory.is_dir():
+        return
+    if directory.exists():
+        raise NotFoundError(f"{directory} is a file and no directory: name another place")
+    raise NotFoundError(f"there is no directory {directory}: make it, or name another place")
+
+
+def key_beside(copy: Path) -> Path:
+    """Where the master key lies that is copied with the ledger."""
+    return copy.with_name(f"{copy.name}.key")
 
 
 def _copy(ledger: Path, part: Path, on_copied: OnCopied) -> None:

@@ -40,6 +40,11 @@ def plain(text: str) -> str:
     )
 
 
+def many(count: int, one: str, several: str | None = None) -> str:
+    """`1 delivery`, `1,200 deliveries`; *several* where it is not *one* with an s."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def styled(text: str, style: str | None = None) -> Text:
     from rich.text import Text
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from core.backup import check
+from core.backup import check, key_beside
 from core.clock import Clock
-from core.errors import ConflictError, LedgerError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, LedgerError, NotFoundError
 from core.ledger.claims import CLAIMS_FILE
 from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.keys import KEY_FILE, MasterKey, given_key, write_key
@@ -37,8 +37,9 @@ class Restored(msgspec.Struct, frozen=True):
 def restore(copy: Path, data: Path, key_file: Path | None, environment: Mapping[str, str], clock: Clock) -> Restored:
     """Put *copy* into *data*, with the master key of *key_file* if one is given; blocks.
 
-    ConflictError when there is a ledger in *data*; LedgerError when the copy is not whole, or the key is another
-    ledger's. Views of a ledger that was there before are removed.
+    ConflictError when there is a ledger in *data*; InvalidInputError when a key lies beside *copy*, and none is named
+    or there; LedgerError when the copy is not whole, or the key is another ledger's. Views of a ledger that was there
+    before are removed.
     """
     started = clock.monotonic_ms()
     if not copy.is_file():
@@ -59,6 +60,9 @@ def restore(copy: Path, data: Path, key_file: Path | None, environment: Mapping[
         there = [name for suffix in ("", *BESIDE) if (data / (name := LEDGER_FILE + suffix)).exists()]
         if there:
             raise ConflictError(f"{data} has {' and '.join(there)}: move that away first, or name another --data")
+        beside = key_beside(copy)
+        if key_file is None and beside.exists() and given_key(environment, data / KEY_FILE) is None:
+            raise InvalidInputError(f"the master key lies beside the backup: name it with --key {beside}")
         part = data / f".{LEDGER_FILE}.part"
         try:
             remove(part)

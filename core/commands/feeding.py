@@ -19,12 +19,14 @@ from core.commands.input import Input
 from core.errors import HookledgerError
 from core.feed import Feed, Place, Way
 from core.limits import FEED_REFUSED_SHOWN_MAX
-from core.printing import plain
+from core.printing import many, plain
 
 Item = TypeVar("Item")
 
 STOPPING = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 1}
 """What stops it in order, and the exit code then."""
+ONE = {"duplicates": "duplicate"}
+"""What is counted and is a noun; the others are said of one as of many."""
 
 
 class Ticker:
@@ -86,7 +88,7 @@ class Ticker:
         return {**self._counts, "seconds": seconds, "per_s": round(self._per_s(), 1)}
 
     def line(self) -> str:
-        counts = ", ".join(f"{count:,} {name}" for name, count in self._counts.items())
+        counts = ", ".join(many(count, ONE.get(name, name), name) for name, count in self._counts.items())
         return f"{counts}, in {time.monotonic() - self._began:.1f} s: {self._per_s():,.0f}/s"
 
     def more(self) -> str | None:

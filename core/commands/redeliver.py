@@ -22,10 +22,11 @@ from core.limits import REDELIVER_MAX
 from core.operations.redelivery import REDELIVER, Redeliver
 from core.operations.selection import Selection
 from core.options import CheckUrlAllowing, data_option, json_option, key_option
-from core.printing import console, print_table
+from core.printing import console, many, print_table
 
 FIRST = 5
 """Of many, so many are shown."""
+DELIVERIES = ("delivery", "deliveries")
 
 
 class Summary(msgspec.Struct):
@@ -147,9 +148,11 @@ def _is_confirmed(summary: Summary, as_json: bool) -> bool:
     count = len(summary.redelivered)
     if not sys.stdin.isatty():
         are = "is" if count == 1 else "are"
-        raise click.UsageError(f"{_many(count)} {are} meant: say --yes to redeliver, or --dry-run to see which")
+        raise click.UsageError(
+            f"{many(count, *DELIVERIES)} {are} meant: say --yes to redeliver, or --dry-run to see which"
+        )
     _print(summary, is_each=False, err=as_json)
-    return bool(count) and click.confirm(f"Redeliver {_many(count)}?", err=True)
+    return bool(count) and click.confirm(f"Redeliver {many(count, *DELIVERIES)}?", err=True)
 
 
 def _print(summary: Summary, *, is_each: bool, err: bool = False) -> None:
@@ -160,7 +163,9 @@ def _print(summary: Summary, *, is_each: bool, err: bool = False) -> None:
         rows = [(str(one.of), _number(one.webhook), _number(one.number), one.why or "") for one in (*made, *refused)]
         print_table(("delivery", "webhook", "redelivery", "why not"), rows, file)
         return
-    click.echo(f"{_many(len(made))} {'would be redelivered' if summary.dry_run else 'redelivered'}", file=file)
+    click.echo(
+        f"{many(len(made), *DELIVERIES)} {'would be redelivered' if summary.dry_run else 'redelivered'}", file=file
+    )
     by_webhook = Counter(one.webhook for one in made)
     for webhook, count in by_webhook.most_common(FIRST):
         of = [one for one in made if one.webhook == webhook][:FIRST]
@@ -168,7 +173,9 @@ def _print(summary: Summary, *, is_each: bool, err: bool = False) -> None:
     if len(by_webhook) > FIRST:
         click.echo(f"  and others to {len(by_webhook) - FIRST} more webhooks", file=file)
     if refused:
-        click.echo(f"{_many(len(refused))} {'would be refused' if summary.dry_run else 'refused'}", file=file)
+        click.echo(
+            f"{many(len(refused), *DELIVERIES)} {'would be refused' if summary.dry_run else 'refused'}", file=file
+        )
         by_reason = Counter(one.why for one in refused)
         for why, count in by_reason.most_common(FIRST):
             of = [one for one in refused if one.why == why][:FIRST]
@@ -187,7 +194,3 @@ def _list(shown: list[str], count: int) -> str:
 
 def _number(number: int | None) -> str:
     return "" if number is None else str(number)
-
-
-def _many(count: int) -> str:
-    return f"{count} {'delivery' if count == 1 else 'deliveries'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import sqlite3
 import time
@@ -216,15 +217,18 @@ async def test_a_full_disk_is_said_so(place, tmp_path):
 
 async def test_a_backup_says_what_is_in_the_way(place, tmp_path):
     """No ledger, a name that is taken, a place that is not there: one line each, and nothing is touched."""
-    missing = await place.run("backup", str(tmp_path / "copy"))
-    assert (missing.code, "no ledger in" in missing.err) == (1, True)
+    begun = await place.run("backup", str(tmp_path / "copy"))
+    assert (begun.code, "no ledger in" in begun.err) == (1, True)
     await place.webhook("https://example.com/")
     taken = tmp_path / "taken"
     taken.write_text("mine")
     there = await place.run("backup", str(taken))
     assert (there.code, f"{taken} is there already" in there.err, taken.read_text()) == (1, True, "mine")
-    nowhere = await place.run("backup", str(tmp_path / "no" / "such" / "place"))
-    assert (nowhere.code, "cannot be copied" in nowhere.err, "Traceback" in nowhere.err) == (1, True, False)
+    missing, a_file = (tmp_path / "no", "make it, or"), (taken, "is a file and no directory")
+    for (directory, says), name in itertools.product((missing, a_file), ("/", "/copy")):
+        ran = await place.run("backup", f"{directory}{name}")
+        assert (ran.code, ran.out, ran.err.count("\n"), "ledger" in ran.err.split(": ", 1)[1]) == (1, "", 1, False)
+        assert (str(directory) in ran.err, says in ran.err) == (True, True)
     (place.data / "master.key").unlink()
     keyless = await place.run("backup", str(tmp_path / "copy"), "--with-key")
     assert (keyless.code, "no master key" in keyless.err) == (1, True)
@@ -234,7 +238,8 @@ async def test_a_directory_gets_a_copy_named_by_its_time(place, tmp_path):
     """So that a daily backup is one line for cron; the key is not in it unless it is asked for, and that is said."""
     await place.webhook("https://example.com/")
     (tmp_path / "backups").mkdir()
-    done = await place.run("backup", str(tmp_path / "backups"))
+    done = await place.run("backup", f"{tmp_path / 'backups'}/")
+    assert "directories of 1 tenant\n" in done.out
     (file,) = (tmp_path / "backups").iterdir()
     assert file.name.startswith("hookledger-2")
     assert str(file) in done.out

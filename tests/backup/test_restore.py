@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from core.backup import copy_ledger
-from core.errors import ConflictError, LedgerBusyError, LedgerError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, LedgerBusyError, LedgerError, NotFoundError
 from core.office import Lock
 from core.operations import webhooks
 from core.restore import restore
@@ -65,6 +65,17 @@ async def test_a_ledger_with_its_log_beside_it_is_no_backup(tmp_path):
     assert not (tmp_path / "new").exists()
     copy_ledger(tmp_path / "broken" / "ledger.sqlite", tmp_path / "copy", InventedClock())
     assert restored(tmp_path / "copy", tmp_path / "new").position == 1
+
+
+async def test_a_key_beside_the_copy_is_asked_for(copy, tmp_path):
+    """What `backup --with-key` put there is named, or nothing is restored; a key that is there already will do."""
+    beside = copy.with_name(f"{copy.name}.key")
+    (tmp_path / "key").rename(beside)
+    with pytest.raises(InvalidInputError, match=f"name it with --key {beside}"):
+        restored(copy, tmp_path / "new")
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["lock"]
+    assert restored(copy, tmp_path / "new", beside).key is True
+    assert restored(copy, tmp_path / "other", HOOKLEDGER_KEY=beside.read_text()).key is True
 
 
 def a_ledger(data):
