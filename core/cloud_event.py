@@ -18,6 +18,7 @@ from core.errors import InvalidInputError
 from core.incoming import Checked, Rejected, checked, decoded, elements_of
 
 SPEC_VERSION = "1.0"
+MANDATORY = ("specversion", "id", "source", "type")
 INTEGER_MAX = 2**31 - 1
 """An Integer of CloudEvents has 32 bits."""
 
@@ -131,6 +132,9 @@ def plain_of_binary(attributes: Mapping[str, str], content_type: str | None, bod
     """The same of an event in the binary mode; without a Content-Type, its data is taken for JSON."""
     if "datacontenttype" in attributes:
         return _rejected(attributes, "$.datacontenttype: expected as the Content-Type, and nowhere else")
+    for name in MANDATORY:
+        if name not in attributes:
+            return _rejected(attributes, f"the header ce-{name} is missing")
     typed = {**attributes} if content_type is None else {**attributes, "datacontenttype": content_type}
     return _plain(typed, content_type, body.strip(SPACE) or None, "$")
 
@@ -168,7 +172,7 @@ def _fault(attributes: Mapping[str, Attribute]) -> str | None:
     for name, value in attributes.items():
         if (fault := _attribute_fault(name, value)) is not None:
             return f"{name}: {fault}"
-    for name in ("specversion", "id", "source", "type"):
+    for name in MANDATORY:
         if name not in attributes:
             return f"{name}: missing"
     for name in ("source", "subject", "dataschema", "datacontenttype", "readers"):

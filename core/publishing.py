@@ -6,6 +6,7 @@ An entry is a plain event or, where it has a `specversion`, a CloudEvent, which 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -78,7 +79,7 @@ class OverHttp:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise HookledgerError(f"{self._url} is no URL: write it like https://hookledger.example.com") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ConnectionError(f"{self._url} does not answer ({error or type(error).__name__})") from None
+            raise ConnectionError(f"{self._url} does not answer ({_in_words(error)})") from None
         try:
             told = msgspec.json.decode(answer, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -86,6 +87,21 @@ class OverHttp:
         if status in (200, 422) and "events" in told:
             return _told(told)
         raise _refusal(self._url, status, str(told.get("detail", "")), retry_after)
+
+
+def _in_words(error: Exception) -> str:
+    """Why there was no answer; aiohttp tells of its own connections as well."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"its name cannot be looked up: {error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate: {getattr(error.certificate_error, 'verify_message', '') or error.certificate_error}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection"
+    if isinstance(error, TimeoutError):
+        return "it takes too long"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
 
 
 def _told(told: Mapping[str, Any]) -> Outcome:

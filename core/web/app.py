@@ -26,6 +26,7 @@ from core.web.counted import counted
 log = Log("web")
 
 FAULT = "a fault of ours; it is in the log"
+NOT_HERE = "nothing is here; portal events go to POST /api/ledger/events"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -44,6 +45,7 @@ TITLE = {
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not found",
+    405: "Method not allowed",
     409: "Conflict",
     408: "Request timed out",
     413: "Request too large",
@@ -75,10 +77,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        answer = _answer(error.status, TITLE.get(error.status, error.reason), error.reason, {})
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
+        return _of_aiohttp(error)
     except Exception as error:  # noqa: BLE001 -- one request's bug must not take the connection of others with it.
         log.say("request.bug", error, method=request.method, path=request.path)
         return _answer(500, TITLE[500], FAULT, {})
@@ -96,6 +95,19 @@ def problem(error: HookledgerError) -> web.Response:
         answer.headers["Retry-After"] = str(error.retry_after_s)
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _of_aiohttp(error: web.HTTPException) -> web.Response:
+    """What aiohttp refuses itself, whose reasons only say the status again, but for those that we gave it."""
+    detail, allowed = error.reason, error.headers.get("Allow")
+    if isinstance(error, web.HTTPNotFound):
+        detail = NOT_HERE
+    elif allowed is not None:
+        detail = f"what is here takes {allowed.replace(',', ' and ')}"
+    answer = _answer(error.status, TITLE.get(error.status, error.reason), detail, {})
+    if allowed is not None:
+        answer.headers["Allow"] = allowed
     return answer
 
 

@@ -18,7 +18,7 @@ JSON = ("application/json", "text/json", "application/octet-stream", "text/plain
 """The last three are what is sent by clients that nobody told what they send."""
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
-MANDATORY = ("ce-specversion", "ce-id", "ce-source", "ce-type")
+MANDATORY = tuple(f"ce-{name}" for name in cloud_event.MANDATORY)
 """Headers that make a request a CloudEvent in binary mode; one of them is enough to be told what the others lack."""
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 
 import click
@@ -142,6 +143,19 @@ async def test_errors_of_all_commands_begin_alike(place, receiver):
     assert (no_secret.code, no_secret.err) == (2, "hookledger: a secret is empty; see `hookledger listen --help`\n")
     assert no_directory.code == 2
     assert re.fullmatch(r"hookledger: .* is a file; see `hookledger webhooks list --help`\n", no_directory.err)
+
+
+async def test_a_refused_connection_is_told_in_words(place, tmp_path):
+    """Whom `publish --url` waits for, and why, without the inside of a library."""
+    (tmp_path / "event").write_text("{}")
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        publishing = await place.start("publish", str(tmp_path / "event"), "--url", url, "--token", "-")
+        publishing.stdin.write(b"hlt_x\n")
+        async with asyncio.timeout(DEADLINE_S):
+            said = (await publishing.stderr.readline()).decode()
+    assert said == f"{url}/api/ledger/events does not answer (connection refused): waiting for it\n"
 
 
 async def test_an_unknown_owner_is_warned_of(place):

@@ -84,6 +84,8 @@ async def test_every_form_of_a_file_is_published(ready, tmp_path):
     ran = await ready.run("publish", "-", stdin=lines.read_text())
     assert ran.code == 0
     assert ran.out.startswith("3 accepted, 0 duplicates, 0 rejected, in ")
+    again = await ready.run("publish", str(one))
+    assert again.out.startswith("0 accepted, 1 duplicate, 0 rejected, in ")
     assert [event.id for event in received(ready.data)] == list("abcdef")
     assert {event.source for event in received(ready.data)} == {("operator",)}
 

@@ -247,7 +247,7 @@ def test_any_text_survives_a_header(text):
     ("said", "error"),
     [
         ({"specversion": "0.3"}, '$.specversion: expected "1.0"'),
-        ({"specversion": None}, "$.specversion: missing"),
+        *(({name: None}, f"the header ce-{name} is missing") for name in ("specversion", "source", "type")),
         ({"source": "/portals/2"}, "$.tenant: not yours"),
         ({"datacontenttype": "application/json"}, "$.datacontenttype: expected as the Content-Type"),
         ({"data": "x"}, "$.data: expected a name"),

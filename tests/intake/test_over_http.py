@@ -88,6 +88,15 @@ async def test_what_is_refused_whole_says_why(client, body, headers, status, lim
     assert told["detail"]
 
 
+async def test_who_comes_to_the_wrong_place_is_told_the_right_one(client):
+    """A misspelt path and a wrong method are problem details that lead on."""
+    nothing = "nothing is here; portal events go to POST /api/ledger/events"
+    for method, path, told in (("POST", f"{PATH}x", (404, nothing)), ("PUT", PATH, (405, "what is here takes POST"))):
+        answer = await client.request(method, path, data=b"[]")
+        problem = await answer.json(content_type="application/problem+json")
+        assert (answer.status, problem["detail"]) == told
+
+
 async def test_a_large_request_of_unknown_length_is_refused(client):
     """A request that does not say its length is read up to the limit, and no further."""
 
