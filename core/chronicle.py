@@ -18,6 +18,8 @@ log = Log("chronicle")
 
 Facts = dict[str, Any]
 
+GONE = 410
+
 
 class Chronicle:
     """Must hear of a segment after the directory has, and before the outbox forgets what has ended."""
@@ -61,13 +63,16 @@ class Chronicle:
                 facts = self._attempt(recorded)
                 if event.next is None:
                     log.say("delivery.failed", **facts)
+                elif event.attempt.status == GONE:
+                    # Its next attempt is recorded, and comes only if somebody enables the webhook in this moment.
+                    log.say("attempt.gone", **facts)
                 else:
                     log.say("attempt.failed", **facts, next=to_iso(event.next))
             case delivery.LateAttempt():
                 log.say("attempt.late", **self._attempt(recorded))
             case delivery.Cancelled():
                 ids = {"delivery": event.number, "delivery_id": recorded.stream.hex(), "webhook": event.webhook}
-                log.say("delivery.cancelled", **ids, reason=event.reason)
+                log.say("delivery.cancelled", **ids, reason=event.reason, why=delivery.CANCELLED_BECAUSE[event.reason])
             case catalogue.Changed():
                 log.say("plugins.changed", plugins=", ".join(f"{name} {of}" for name, of in event.plugins.items()))
             case token.Created():
@@ -91,7 +96,8 @@ class Chronicle:
             case webhook.Enabled():
                 log.say("webhook.enabled", **facts)
             case webhook.Disabled():
-                log.say("webhook.disabled", **facts, reason=event.reason, cause=event.cause)
+                why = webhook.DISABLED_BECAUSE[event.reason]
+                log.say("webhook.disabled", **facts, reason=event.reason, why=why, cause=event.cause)
             case webhook.Deleted():
                 log.say("webhook.deleted", **facts)
 

@@ -107,7 +107,7 @@ def _held_back(name: str, more: int) -> logging.LogRecord:
 
 
 class _Console(logging.Formatter):
-    """`2026-11-24T10:00:00.250Z WARNING webhook.disabled: webhook 7 is disabled: gone [cause=1043]`."""
+    """`2026-11-24T10:00:00.250Z INFO webhook.enabled: webhook 7 is enabled [tenant=1]`."""
 
     def format(self, record: logging.LogRecord) -> str:
         name = getattr(record, "line", record.name)

@@ -30,12 +30,17 @@ LINES = {
         "delivery {delivery} to webhook {webhook} has failed, attempt {attempt} was its last: {reason}",
         often=True,
     ),
-    "delivery.cancelled": Line(INFO, "delivery {delivery} is cancelled: webhook {webhook} is {reason}", often=True),
+    "delivery.cancelled": Line(INFO, "delivery {delivery} to webhook {webhook} is cancelled: {why}", often=True),
     "attempt.delivered": Line(
         DEBUG, "attempt {attempt} delivered {delivery} to webhook {webhook}: {status} after {took_ms} ms"
     ),
     "attempt.failed": Line(
-        INFO, "attempt {attempt} of delivery {delivery} to webhook {webhook} failed: {reason}; next {next}", often=True
+        INFO, "attempt {attempt} of delivery {delivery} to webhook {webhook} failed, next {next}: {reason}", often=True
+    ),
+    "attempt.gone": Line(
+        INFO,
+        "attempt {attempt} of delivery {delivery} to webhook {webhook} was its last: answered {status}",
+        often=True,
     ),
     "attempt.late": Line(
         INFO, "attempt {attempt} of delivery {delivery} to webhook {webhook} came too late to count", often=True
@@ -44,7 +49,7 @@ LINES = {
     "webhook.changed": Line(INFO, "webhook {webhook}: {fields} changed"),
     "webhook.secret_reset": Line(INFO, "webhook {webhook} has a new secret"),
     "webhook.enabled": Line(INFO, "webhook {webhook} is enabled"),
-    "webhook.disabled": Line(WARNING, "webhook {webhook} is disabled: {reason}"),
+    "webhook.disabled": Line(WARNING, "webhook {webhook} is disabled: {why}"),
     "webhook.deleted": Line(INFO, "webhook {webhook} is deleted"),
     "token.created": Line(INFO, "token {token} of role {role} was created for tenant {tenant!r}"),
     "token.revoked": Line(INFO, "token {token} is revoked"),
@@ -105,7 +110,9 @@ LINES = {
         INFO, "stopping: what is under way has {stop_s:g} s to be finished; a second signal ends it at once"
     ),
     "serve.stopped": Line(
-        INFO, "stopped: {finished} requests under way were finished, {cut_off} cut off; {waiting} deliveries wait"
+        INFO,
+        "stopped: {finished} deliveries under way were finished, {cut_off} cut off and due again at the next start; "
+        "{waiting} deliveries wait in the outbox",
     ),
     "clock.set": Line(WARNING, "the clock was set {way} by {by_s:.1f} s: what waits for a retry keeps its wait"),
     "tracing.missing": Line(

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from core.duration import in_words
+from core.model.delivery import CANCELLED_BECAUSE
 from core.operations.telling import FORGOTTEN, AttemptTold, CancelledTold, DeliveryTold, EventTold, Headers
 from core.printing import STATE_STYLES, one_line, plain, styled
 
@@ -67,20 +68,15 @@ def story_lines(told: DeliveryTold) -> Iterator[Text]:
     for index, step in enumerate(told.steps):
         yield Text()
         if isinstance(step, CancelledTold):
-            yield Text.assemble(("  cancelled", STATE_STYLES["cancelled"]), f"  {step.at}, {_CANCELLED[step.reason]}")
+            yield Text.assemble(
+                ("  cancelled", STATE_STYLES["cancelled"]), f"  {step.at}, {CANCELLED_BECAUSE[step.reason]}"
+            )
         else:
             yield from _attempt_lines(step, is_first=index == 0, is_redelivery=told.cause != "event")
     if told.next_at is not None:
         yield Text()
         due = "" if told.due_for_ms is None else f", due for {in_words(told.due_for_ms)} by now"
         yield Text.assemble("  next attempt  ", (told.next_at, "yellow"), due)
-
-
-_CANCELLED = {
-    "disabled": "its webhook was disabled",
-    "deleted": "its webhook was deleted",
-    "forgotten": "what was to be sent was forgotten",
-}
 
 
 def _fact_lines(told: DeliveryTold) -> Iterator[Text]:

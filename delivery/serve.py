@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
+from logging import INFO
 from pathlib import Path
 
 import click
@@ -78,7 +79,13 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         left = await _stop(service, (public, private), settings.stop_s)
         guard.close()
     log.say("serve.stopped", finished=left.finished, cut_off=left.cut_off, waiting=left.waiting)
-    click.echo(str(left))
+    if not (log.is_on(INFO) and _is_one_place()):
+        click.echo(str(left))
+
+
+def _is_one_place() -> bool:
+    """Whether standard output and the log end up on one terminal, in one file or one journal."""
+    return os.path.samestat(os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno()))
 
 
 def _say_ready(service: Service) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from core.model.webhook import DISABLED_BECAUSE
 from core.operations.webhooks import WebhookShown
 from core.printing import print_facts
 
@@ -55,7 +56,8 @@ def label(field: str) -> str:
 def state_of(one: WebhookShown) -> str:
     if one.enabled:
         return "enabled"
-    return f"disabled ({one.disabled_reason})" if one.disabled_reason not in (None, "person") else "disabled"
+    reason = one.disabled_reason
+    return "disabled" if reason is None or reason == "person" else f"disabled ({DISABLED_BECAUSE[reason]})"
 
 
 def print_secret(facts: Sequence[tuple[str, str]], verifier: str | None, secret: str | None) -> None:

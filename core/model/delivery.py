@@ -8,6 +8,7 @@ pending ──▶ delivered                      Delivered
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,13 @@ from core.model.portal_event import Proof
 
 State = Literal["pending", "retrying", "delivered", "failed", "cancelled"]
 CancelReason = Literal["disabled", "deleted", "forgotten"]
+
+CANCELLED_BECAUSE: Mapping[str, str] = {
+    "disabled": "its webhook was disabled",
+    "deleted": "its webhook was deleted",
+    "forgotten": "what was to be sent was forgotten",
+}
+"""In words."""
 
 
 class Redelivery(msgspec.Struct, frozen=True, array_like=True, tag="redelivery"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -9,6 +10,13 @@ import msgspec
 from core.model.event import Event
 
 DisableReason = Literal["person", "gone", "failing"]
+
+DISABLED_BECAUSE: Mapping[str, str] = {
+    "person": "a person said so",
+    "gone": "its receiver answered 410",
+    "failing": "it has been failing for three days",
+}
+"""In words."""
 
 
 class Created(Event):

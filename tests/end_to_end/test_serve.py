@@ -31,6 +31,20 @@ async def test_an_empty_directory_says_what_to_type_next(place):
     assert (await again.process.stdout.read()).startswith(b"stopped: ")
 
 
+@pytest.mark.parametrize("level", ["info", "warning"])
+async def test_what_is_left_is_said_once(place, level):
+    """On a terminal, or in a journal, that shows what it says and its log: its end is one line there."""
+    joined = "import os, sys; os.dup2(1, 2);"
+    joined += "os.execv(sys.executable, [sys.executable, '-m', 'hookledger', *sys.argv[1:]])"
+    process = await place.start_python("-c", joined, "serve", "--port", "0", "--log-level", level)
+    async with asyncio.timeout(DEADLINE_S):
+        while await process.stdout.readline() != b"ready\n":
+            assert process.returncode is None
+    process.terminate()
+    ran = await place.ended(process)
+    assert (ran.code, ran.out.count("0 deliveries wait in the outbox\n")) == (0, 1)
+
+
 async def test_a_starting_service_is_alive_and_takes_nothing(place):
     """Before the ledger is followed to its head, health says why, and intake asks to come again; then both change."""
     service = Service(place.data, environment={})

@@ -48,7 +48,7 @@ async def loud(place: Place, *words: str) -> tuple[Serving, asyncio.Task[bytes]]
     return serving, asyncio.create_task(serving.process.stderr.read())
 
 
-async def a_delivery(place: Place, serving: Serving, url: str) -> tuple[int, list[str]]:
+async def a_delivery(place: Place, serving: Serving, url: str, state: str = "delivered") -> tuple[int, list[str]]:
     """A delivery, with some nonsense around it: its number, and all that was secret."""
     token = await place.token()
     made = await place.webhook(url, secret=SECRET)
@@ -61,7 +61,7 @@ async def a_delivery(place: Place, serving: Serving, url: str) -> tuple[int, lis
                 told = await answer.json()
                 if said == token:
                     number = told["events"][0]["position"] + 1
-    await place.until(number, "delivered")
+    await place.until(number, state)
     key = (place.data / "master.key").read_text(encoding="ascii").strip()
     secrets = [token, token.partition(".")[2], SECRET, made.verifier, own.verifier, own.secret, key]
     return number, [*secrets, "hidden-path", "hidden-query", "hidden-param", "hidden-data", "naïve", "nonsense"]
@@ -98,6 +98,20 @@ async def test_each_line_is_an_object_and_leads_to_the_next(place, flaky):
     assert (delivered["attempt"], delivered["status"], delivered["level"]) == (2, 200, "debug")
     assert failed["webhook"] == delivered["webhook"]
     assert failed["took_ms"] >= 0
+    assert failed["text"].endswith(f" failed, next {failed['next']}: {failed['reason']}")
+
+
+async def test_after_410_no_attempt_is_promised(place, receiver):
+    """It says what the receiver answered, that the webhook is disabled for it, and what becomes of the delivery."""
+    receiver.status = 410
+    serving, log = await loud(place)
+    number, _ = await a_delivery(place, serving, receiver.url, "cancelled")
+    await serving.stop()
+    said = (await log).decode()
+    assert f"attempt.gone: attempt 1 of delivery {number} " in said
+    assert "is disabled: its receiver answered 410 [" in said
+    assert " is cancelled: its webhook was disabled [" in said
+    assert (", next " in said, "next=" in said) == (False, False)
 
 
 @pytest.mark.parametrize("form", ["console", "json"])
