@@ -9,7 +9,7 @@ import types
 import pluggy
 
 from core import hookspecs
-from hookledger import PortalEvent, Reading, Unreadable
+from hookledger import PortalEvent, Reading, Trigger, Unreadable
 from tests.tidy.tree import ROOT, documents
 
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -101,3 +101,11 @@ def test_the_plugin_in_the_readme_is_whole():
     [[reading, refused]] = manager.hook.read_event(events=[flown, torn], directory=None)
     assert reading == Reading(payload={"id": 7, "height": 40}, target_type="kite", target_ids=[7], readers=["everyone"])
     assert refused == Unreadable("data.id", "expected int")
+
+
+def test_authors_are_told_of_every_field():
+    """docs/plugins.md has a row for each field of what a plugin answers, and none that there is not."""
+    rows = re.split(r"^\| Field of `(\w+)` .*\n", read("docs/plugins.md"), flags=re.MULTILINE)[1:]
+    told = {kind: re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)))
+            for kind, text in zip(rows[::2], rows[1::2], strict=True)}  # fmt: skip
+    assert told == {kind.__name__: list(kind.__struct_fields__) for kind in (Trigger, Reading)}
