@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from core.clock import Clock, SystemClock
+from core.commands.secret import NEVER_AN_ARGUMENT, read_secret
 from core.epilog import epilog
 from core.printing import console, plain
 from core.wire.signature import Signer
@@ -212,7 +212,8 @@ def _indented(body: str) -> str:
     "--secret",
     "secrets",
     multiple=True,
-    help="A secret, or the whsec_ string for verifiers; several may be given. '-' reads one line of stdin.",
+    metavar="-",
+    help="A line of standard input: a secret, or the whsec_ string for verifiers. Several may be given, a line each.",
 )
 @click.option("--fail", "fail_first", default=0, type=click.IntRange(min=0), help="Fail the first N of each delivery.")
 @click.option("--status", "fail_status", default=500, show_default=True, type=click.IntRange(300, 599), help="With it.")
@@ -231,7 +232,9 @@ def listen(
 ) -> None:
     """Receive deliveries, verify their signatures and show them, until Ctrl-C."""
     to = console()
-    known = [sys.stdin.readline().rstrip("\r\n") if one == "-" else one for one in secrets]
+    if set(secrets) - {"-"}:
+        raise click.UsageError(NEVER_AN_ARGUMENT)
+    known = [read_secret() for _ in secrets]
     if "" in known:
         raise click.UsageError("a secret is empty")
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+NEVER_AN_ARGUMENT = "a secret is never an argument: say `--secret -` and give it on standard input"
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -21,7 +23,12 @@ def _read(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     if value is None:
         return None
     if value != "-":
-        raise click.BadParameter("a secret is never an argument: say `--secret -` and give it on standard input")
+        raise click.BadParameter(NEVER_AN_ARGUMENT)
+    return read_secret()
+
+
+def read_secret() -> str:
+    """A line of standard input, or what is typed where that is a terminal, and is not shown there."""
     if sys.stdin.isatty():
         return str(click.prompt("secret", hide_input=True, err=True))
     return sys.stdin.readline().rstrip("\r\n")

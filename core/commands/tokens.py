@@ -44,7 +44,10 @@ def create_token(
     data: Path,
     as_json: bool,
 ) -> None:
-    """Make a token. It is printed this once; only its hash is kept."""
+    """Make a token. It is printed this once; only its hash is kept.
+
+    Only `portal` tokens lead anywhere yet: the others are for the API of persons, which is still to come.
+    """
     made = Desk(allowing, data).ask(tokens.CREATE, tokens.CreateToken(role, user, tenant), key)
     if as_json:
         print_json(made)

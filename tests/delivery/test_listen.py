@@ -223,7 +223,7 @@ async def test_the_command_tells_programs():
 async def test_the_command_ends_when_told(number):
     """It shows requests to people, and a signal ends it cleanly although a client keeps its connection."""
     async with asyncio.timeout(30):
-        process, url = await started("--secret", SECRET)
+        process, url = await started("--secret", "-", stdin=SECRET.encode() + b"\n")
         async with aiohttp.ClientSession(url) as client:
             assert await post(client, signed(started_ms=SystemClock().now_ms())) == 200
             os.kill(process.pid, number)
@@ -242,11 +242,24 @@ async def test_the_command_ends_when_nobody_reads_it():
         await process.wait()
 
 
+@pytest.mark.parametrize(
+    ("said", "stdin", "says"),
+    [
+        (("-",), "\n", "a secret is empty"),
+        (("hunter22",), "", "never an argument"),
+        (("-", ""), "one\n", "never an arg"),
+    ],
+)
+def test_a_secret_is_read_and_never_an_argument(said, stdin, says):
+    """Arguments are for everybody on the machine to read, so `listen` takes them as `webhooks create` does."""
+    words = [word for one in said for word in ("--secret", one)]
+    result = CliRunner().invoke(listen, words, input=stdin)
+    assert (result.exit_code, says in result.output, "hunter22" in result.output) == (2, True, False)
+
+
 async def test_a_taken_port_is_told_in_a_line():
     """When it cannot listen it says so and ends with 1."""
     async with receiving() as (client, _):
-        result = await asyncio.to_thread(CliRunner().invoke, listen, ["--secret", ""])
-        assert (result.exit_code, "a secret is empty" in result.output) == (2, True)
         command = [sys.executable, "-c", "from delivery.listen import listen; listen()"]
         process = await asyncio.create_subprocess_exec(
             *command, "--port", str(client._base_url.port), cwd=ROOT, stderr=asyncio.subprocess.PIPE
