@@ -28,7 +28,7 @@ async def test_an_idle_connection_ends_in_time(guard, sound):
     async with Receiver() as receiver, asyncio.timeout(PATIENCE_S):
         await lean.post(lean.target(receiver.url, False), HEAD, b"1")
         await receiver.tasks[0]
-        assert (lean._lines, lean._idle, len(lean._resting)) == (set(), {}, 0)
+        assert (lean._lines, lean._idle, len(lean._resting)) == ({}, {}, 0)
         assert await sound(lean, receiver) == [2, 2, 2, 2]
     await lean.close()
 
