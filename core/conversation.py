@@ -16,6 +16,7 @@ import msgspec
 
 from core.errors import HookledgerError, LedgerBusyError, NotFoundError
 from core.limits import FEED_PATIENCE_S, STARTING_S
+from core.no_answer import no_answer
 from core.operations.operation import AnyOperation, Later, answer
 from core.operator import Ledger, encoded, error_of
 from core.operator_socket import ERROR_HEADER, ORDERED_HEADER, socket_address
@@ -131,4 +132,4 @@ class _WithServe:
 
 
 def _away(error: Exception) -> ConnectionError:
-    return ConnectionError(f"`hookledger serve` does not answer ({type(error).__name__})")
+    return ConnectionError(f"`hookledger serve` does not answer ({no_answer(error)})")

@@ -133,7 +133,8 @@ async def _ask_serve(
 
 
 def _unanswered(error: Exception) -> HookledgerError:
-    return HookledgerError(f"`hookledger serve` did not answer ({type(error).__name__}): look whether it was done")
+    why = "it takes too long" if isinstance(error, TimeoutError) else "the connection broke"
+    return HookledgerError(f"`hookledger serve` did not answer ({why}): look whether it was done")
 
 
 def error_of(name: str, body: bytes) -> HookledgerError:

@@ -6,7 +6,6 @@ An entry is a plain event or, where it has a `specversion`, a CloudEvent, which 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +19,7 @@ from core.errors import HookledgerError, NotAllowedError, OverloadedError, Unaut
 from core.feed import Outcome
 from core.incoming import Rejected
 from core.limits import FEED_UNDER_WAY_MAX, REQUEST_EVENTS_MAX
+from core.no_answer import no_answer
 from core.operations.publish import PUBLISH, Publish, Published
 
 PATH = "/api/ledger/events"
@@ -79,7 +79,7 @@ class OverHttp:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise HookledgerError(f"{self._url} is no URL: write it like https://hookledger.example.com") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ConnectionError(f"{self._url} does not answer ({_in_words(error)})") from None
+            raise ConnectionError(f"{self._url} does not answer ({no_answer(error)})") from None
         try:
             told = msgspec.json.decode(answer, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -87,21 +87,6 @@ class OverHttp:
         if status in (200, 422) and "events" in told:
             return _told(told)
         raise _refusal(self._url, status, str(told.get("detail", "")), retry_after)
-
-
-def _in_words(error: Exception) -> str:
-    """Why there was no answer; aiohttp tells of its own connections as well."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"its name cannot be looked up: {error.strerror or error.os_error}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate: {getattr(error.certificate_error, 'verify_message', '') or error.certificate_error}"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it closed the connection"
-    if isinstance(error, TimeoutError):
-        return "it takes too long"
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__
 
 
 def _told(told: Mapping[str, Any]) -> Outcome:
