@@ -1,11 +1,12 @@
 """Who should hear of what: plain loops over plain dicts, written from what is promised and not from what is built.
 
-It reads a history, which is a list of dicts in the order of the ledger, each with its `tenant` and one of these:
+It reads a history, which is a list of dicts in the order of the ledger, each with its `tenant`, its `position` and one
+of these:
 
 - `what: webhook`: `number`, and under `now` those of owner, triggers, target, enabled, deleted that are new;
 - `what: person`: a statement of `id` at `time`, with those of known, role, status, groups, joins, leaves that it makes;
 - `what: group`: `id` was there, or `gone`, at `time`;
-- `what: event`: at `position`, the portal's own words under `sent`, and when they were `accepted`.
+- `what: event`: the portal's own words under `sent`, and when they were `accepted`.
 
 Nothing in it is fast, and it imports nothing of what it judges.
 """
@@ -37,19 +38,41 @@ def listen(history, refusals=()):
     heard, portals = {}, {}
     for entry in history:
         portal = portals.setdefault(entry["tenant"], {"webhooks": {}, "people": {}, "groups": {}})
-        if entry["what"] == "webhook":
-            portal["webhooks"].setdefault(entry["number"], {"deleted": False}).update(entry["now"])
-        elif entry["what"] == "event":
+        if entry["what"] == "event":
             heard[entry["position"]] = {
                 number
                 for number, webhook in portal["webhooks"].items()
                 if wants(webhook, entry["sent"]) and may_know(portal, webhook, entry["sent"], refusals)
             }
-            for statement in lessons(portal, entry["sent"], entry["accepted"]):
-                learn(portal, statement)
-        else:
-            learn(portal, entry)
+        happen(portal, entry)
     return heard, portals
+
+
+def happen(portal, entry):
+    """What an entry of the history makes of the portal."""
+    if entry["what"] == "webhook":
+        portal["webhooks"].setdefault(entry["number"], {"deleted": False}).update(entry["now"])
+    elif entry["what"] == "event":
+        for statement in lessons(portal, entry["sent"], entry["accepted"]):
+            learn(portal, statement)
+    else:
+        learn(portal, entry)
+
+
+def why_not_again(portal, number, sent):
+    """Why an old event is not sent again to a webhook, as the portal is by now: deleted, disabled or owner; None: it
+    is. What the webhook asks for does not matter; the readers in *sent* are those that the event had."""
+    webhook = portal["webhooks"][number]
+    if webhook["deleted"]:
+        return "deleted"
+    if not webhook["enabled"]:
+        return "disabled"
+    return None if may_know(portal, webhook, sent, ()) else "owner"
+
+
+def with_readers(portal, sent):
+    """An event with those who may read it, as the portal is just now."""
+    return {**sent, "readers": readers_by_rule(portal, sent)} if sent.get("readers") is None else sent
 
 
 def wants(webhook, sent):

@@ -5,7 +5,14 @@ Nothing of it is read from the service: it is written from what is promised.
 
 from __future__ import annotations
 
+from tests.simulation.judge_again import (
+    redelivered_as_asked,
+    redelivered_is_the_same,
+    redelivered_once,
+    refused_rightly,
+)
 from tests.simulation.judge_deliveries import deliveries_end_once, requests_are_recorded, requests_are_right
+from tests.simulation.judge_filters import filters_mean_what_they_say
 from tests.simulation.judge_matching import (
     acknowledged_is_kept,
     done_once,
@@ -37,6 +44,11 @@ PROMISES = {
     "requests are recorded as they were": requests_are_recorded,
     "requests are what their webhook says": requests_are_right,
     "what is said twice is done once": done_once,
+    "what is sent again is made once": redelivered_once,
+    "what nobody wants again is not sent again": redelivered_as_asked,
+    "what is sent again is the same": redelivered_is_the_same,
+    "what is not sent again may not be": refused_rightly,
+    "a filter means what it says": filters_mean_what_they_say,
     "no attempt is early": never_early,
     "a wait keeps its length when the clock is set": waits_keep_their_length,
     "no attempt is late": is_in_time,

@@ -37,6 +37,8 @@ class Plan:
         self.young_max = random.choice([3, 8, 128])
         self.sizes = sizes.draw(random)
         self.files_max = random.choice([150, 200, 4_096])
+        self.again_gap_s = self.active_s / random.choice([1, 3, 6])
+        """Between two times that somebody has something sent again."""
 
     def mood(self, random: Random) -> str:
         """Half of all receivers are well."""

@@ -54,6 +54,13 @@ PLANTS = {
         Plant("core.ledger.append:_Judged._refuse", "if condition is not None and (", "if False and ("),
     ),
     "a-row-read-again-from-disk": (Plant("delivery.outbox:Outbox.is_settled", "number in self.rows\n        or ", ""),),
+    "a-redelivery-that-forgets-its-key": (
+        Plant(
+            "core.redelivery:Redeliveries._unit",
+            "Unit([Entry(stream, 1, event)], _claim(old, ticket))",
+            "Unit([Entry(stream, 1, event)])",
+        ),
+    ),
     "a-status-that-history-forgets": (
         Plant(
             "core.history:_move",

@@ -22,6 +22,7 @@ PLANTED = {
     "a-retry-that-forgets-retry-after": "no attempt is early",
     "a-condition-not-judged": "those hear of it who should",
     "a-row-read-again-from-disk": "requests are recorded as they were",
+    "a-redelivery-that-forgets-its-key": "what is sent again is made once",
     "a-status-that-history-forgets": "views are what the ledger says",
 }
 """Bugs, and the promise that each breaks. The first three are the ones that every change must find."""

@@ -62,6 +62,9 @@ class Told:
         self.received: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
         self.deliveries: dict[int, Delivery] = {}
         self.of_event: dict[bytes, list[int]] = defaultdict(list)
+        """Deliveries that came of an event itself, by its stream."""
+        self.again: dict[int, list[int]] = defaultdict(list)
+        """Redeliveries, by the delivery that was sent again."""
         self.forms: dict[int, dict[int, Form]] = {}
         """Per webhook, by version."""
         self.names: list[str] = []
@@ -69,6 +72,8 @@ class Told:
         self.enabled: dict[int, list[Recorded]] = defaultdict(list)
         """Per webhook, whenever it was enabled."""
         self._numbers: dict[bytes, int] = {}
+        self.commits: list[tuple[int, int]] = self.recorder.rows("SELECT at, last FROM commits ORDER BY last")
+        """When each was made (milliseconds), and its last position."""
         for recorded in self.events:
             self._take(recorded)
 
@@ -78,7 +83,10 @@ class Told:
             self.received[event.tenant, event.id].append(recorded)
         elif isinstance(event, delivery.Created):
             self.deliveries[recorded.position] = Delivery(recorded)
-            self.of_event[event.event].append(recorded.position)
+            if event.cause is None:
+                self.of_event[event.event].append(recorded.position)
+            else:
+                self.again[event.cause.of].append(recorded.position)
         elif isinstance(event, delivery.Outcome):
             self.deliveries[event.number].after.append(recorded)
         elif isinstance(event, webhook.Created):

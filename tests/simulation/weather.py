@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BREAKABLE = {
     "Follower._transaction", "Reader.after", "Reader.secret", "Reader.stream", "Reader.at", "Views.make_anew",
-    "stock", "numbers_of", "count", "due", "fates", "found.<locals>.look", "_told",
+    "Redeliveries._read", "stock", "numbers_of", "count", "due", "fates", "found.<locals>.look", "_told",
 }  # fmt: skip
 """Work that a broken disk does not do."""
 MENDED_S = 10.0

@@ -16,6 +16,7 @@ import aiohttp.connector
 from core.plugins import Plugins
 from tests.matching.portal import Portal as Words
 from tests.simulation import sizes
+from tests.simulation.again import Question, Redelivering
 from tests.simulation.home import Home
 from tests.simulation.loop import Loop
 from tests.simulation.names import Names
@@ -63,6 +64,8 @@ class World(logging.Handler):
         """Tokens, and when somebody was told that they speak no longer (true seconds)."""
         self.portals: list[Portal] = []
         self.commanded: list[Commanded] = []
+        self.questions: list[Question] = []
+        """What somebody wanted to be sent again."""
         self.arrivals: list[Arrival] = []
         self.roles: dict[str, str] = {}
         """Which machine plays which part by now."""
@@ -132,7 +135,8 @@ class World(logging.Handler):
         publishing = [self.start(portal.live(until_s), portal.machine) for portal in self.portals]
         strangers = Strangers(self)
         publishing.append(self.start(strangers.live(until_s), strangers.machine))
-        others = [self.start(self.people.live(until_s), self.people.machine), self.start(self.weather.live(until_s))]
+        others = [self.start(who.live(until_s), self.people.machine) for who in (self.people, Redelivering(self))]
+        others.append(self.start(self.weather.live(until_s)))
         await self.loop.pause(self.plan.active_s)
         self.weather.heal()
         await self._all(publishing + others, ACKNOWLEDGED_S, "everything is acknowledged in the end")
