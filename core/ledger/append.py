@@ -195,16 +195,19 @@ class _Judged:
 
     def _take(self, unit: Unit, key: bytes | None) -> int | Unwritable:
         """Take a unit that holds; its first position."""
-        encode = self._appender.encode
+        encode, rows, versions = self._appender.encode, self._events, self.versions
+        first = position = self.last + 1
+        before = len(rows)
         try:
-            encoded = [encode(event) for _, _, event in unit.entries]
+            for stream, version, event in unit.entries:
+                rows += (position, stream, version, *encode(event))
+                position += 1
         except Exception as error:  # noqa: BLE001 -- its maker's bug, and must not fail its neighbours
+            del rows[before:]
             log.say("unit.unwritable", error)
             return Unwritable(f"{type(error).__name__}: {error}")
-        first = position = self.last + 1
-        rows, versions = self._events, self.versions
-        for (stream, version, event), (topic, state) in zip(unit.entries, encoded, strict=True):
-            rows += (position, stream, version, topic, state)
+        self.last, position = position - 1, first
+        for stream, version, event in unit.entries:
             versions[stream] = version
             kind = type(event)
             if kind in LANDMARKS:
@@ -221,7 +224,6 @@ class _Judged:
             self._bodies += (first + entry, salt, data, payload)
         for secret in unit.secrets:
             self._secrets += secret
-        self.last = position - 1
         return first
 
     def _directory(self, tenant: str) -> bytes:

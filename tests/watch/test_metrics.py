@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from aiohttp import ClientSession
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics
 
-from core.histogram import PATIENCE_BOUNDS, Histogram, quantile
+from core.histogram import LATENCY_BOUNDS, PATIENCE_BOUNDS, Histogram, quantile
 from core.metrics import METRICS
 from tests.end_to_end.place import ALLOW, a_portal_event
 from tests.tidy.tree import ROOT
@@ -125,3 +127,14 @@ def test_a_scrape_is_read_by_labels():
     """The reader of these tests tells samples apart."""
     shown = Scrape('# TYPE a_total counter\na_total{x="1"} 2.0\na_total{x="2"} 0.0\n')
     assert shown.by_labels("a_total") == {("1",): 2.0}
+
+
+@given(st.lists(st.integers(-5, 40_000) | st.sampled_from(LATENCY_BOUNDS)), st.lists(st.integers(0, 10)))
+def test_many_values_are_counted_as_one_after_the_other(values, more):
+    """However a histogram is fed, it holds the same."""
+    one, all_at_once = Histogram(LATENCY_BOUNDS), Histogram(LATENCY_BOUNDS)
+    for some in (values, more):
+        for value in some:
+            one.add(value)
+        all_at_once.add_all(list(some))
+    assert (all_at_once.counts, all_at_once.total) == (one.counts, one.total)
