@@ -10,6 +10,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 
 from core.alarms import Alarm, Alarms
 from core.clock import Clock
@@ -108,7 +109,10 @@ class Writer:
         return position
 
     async def holders(self, claims: Sequence[Claim]) -> list[int | None]:
-        """As `holder`, of several."""
+        """As `holder`, of several. What was appended before counts, though it may still wait for its commit."""
+        if self._waiting:
+            with suppress(OverloadedError):
+                await self.append([Unit([])])
         index = self._appender.claims
         keys = [index.key(claim) for claim in claims]
         found = await asyncio.get_running_loop().run_in_executor(self._executor, index.find, keys)

@@ -53,6 +53,22 @@ async def test_what_comes_during_a_commit_shares_the_next(office):
     assert commits(office) == [(1, 1), (2, 101)]
 
 
+async def test_a_claim_that_waits_for_its_commit_is_held(office):
+    """Who asks for a claim's holder hears of what was appended before, be it not committed yet; and takes nothing."""
+    claim, free = Claim("event:1", "mine"), Claim("event:1", "nobody's")
+    async with asyncio.timeout(WAIT_S):
+        with BusyDisk(office) as disk:
+            first = asyncio.create_task(office.writer.append([unit(0)]))
+            await disk.submitted()
+            second = asyncio.create_task(office.writer.append([unit(1, claim=claim)]))
+            await disk.submitted()
+            asked = asyncio.create_task(office.writer.holders([claim, free]))
+            await disk.submitted()
+        assert await asyncio.gather(first, second) == [[1], [2]]
+        assert await asked == [2, None]
+    assert await office.writer.append([unit(2, claim=free)]) == [3]
+
+
 async def test_an_idle_ledger_commits_at_once(office):
     """Who comes alone waits for nobody."""
     for number in range(3):
