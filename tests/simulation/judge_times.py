@@ -86,7 +86,8 @@ def waits_keep_their_length(world: World, told: Told) -> Broken:
 
 def _is_steady(world: World, *walls: int) -> bool:
     """Whether the clock was not set between these times on it; for a clock that was ever set, only roughly known."""
-    return world.wall.is_true or world.wall.is_steady(true_s(min(walls)) - 7_300, true_s(max(walls)) + 7_300)
+    about_s = world.wall.farthest_s + ABOUT_S
+    return world.wall.is_true or world.wall.is_steady(true_s(min(walls)) - about_s, true_s(max(walls)) + about_s)
 
 
 def is_in_time(world: World, told: Told) -> Broken:

@@ -50,6 +50,11 @@ class Wall:
         return not any(since_s <= at <= until_s for at in self._since[1:])
 
     @property
+    def farthest_s(self) -> float:
+        """How far from true time it ever was, ahead or back."""
+        return max(map(abs, self._offsets)) / 1000
+
+    @property
     def is_true(self) -> bool:
         """Whether nobody ever set it."""
         return len(self._since) == 1
