@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from core.model.portal_event import Received
 from tests.matching.history import recorded_hearers, told_plainly
@@ -44,14 +45,17 @@ def published_is_kept(world: World, told: Told) -> Broken:
 
 
 def revoked_is_silent(world: World, told: Told) -> Broken:
-    """Nothing comes in by a token once somebody has been told that it is revoked."""
+    """Nothing comes in by a token once somebody has been told that it is revoked, but for what was under way."""
     if not world.wall.is_true:
         return
     revoked = {("http", id_of(token)): at_s for token, at_s in world.revoked.items()}
+    asked = {(each.tenant, each.id): each.asked_s for each in reversed(world.acknowledged)}
     for recorded in told.events:
         if isinstance(recorded.event, Received):
             revoked_s = revoked.get(recorded.event.source)
-            if revoked_s is not None and recorded.event.at > world.wall.at(revoked_s):
+            if revoked_s is None or asked.get((recorded.event.tenant, recorded.event.id), inf) < revoked_s:
+                continue
+            if recorded.event.at > world.wall.at(revoked_s):
                 yield f"event {recorded.event.id} came by a token that was revoked at {revoked_s:.3f}", revoked_s
 
 
