@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 SPACE = b" \t\r\n"
 
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+# Groups are atomic and never possessive: until 3.11.5 Python's possessive groups miss what has alternatives within.
+_STRING = rb'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"'
 _PLAIN = rb'[^"\[\]{}]++|' + _STRING
-_DEEP = re.compile(rb"(?:" + _PLAIN + rb')*+(?:([\[{])|([\]}])|("))?', re.DOTALL)
+_DEEP = re.compile(rb"(?>(?:" + _PLAIN + rb')*)(?:([\[{])|([\]}])|("))?', re.DOTALL)
 """Up to the next bracket, or to a string that does not end here."""
 _AT_ONCE = 32
 """An element that is no deeper, and comes whole, is passed over in one step."""
-_REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(")?', re.DOTALL)
+_REST_OF_STRING = re.compile(rb'[^"\\]*+(?>(?:\\.[^"\\]*+)*)(")?', re.DOTALL)
 _OPENS, _CLOSES, _BROKEN_STRING, _COMMA = 1, 2, 3, 4
 
 
@@ -132,14 +133,14 @@ def _no_deeper(depth: int) -> re.Pattern[bytes]:
 @cache
 def _flat() -> re.Pattern[bytes]:
     """Up to the end of an element, or into one that is deep, or does not end here."""
-    element = rb'(?:[^"\[\]{},]++|' + _STRING + rb"|[\[{]" + _nested(_AT_ONCE - 1) + rb"[\]}])*+"
+    element = rb'(?>(?:[^"\[\]{},]++|' + _STRING + rb"|[\[{]" + _nested(_AT_ONCE - 1) + rb"[\]}])*)"
     return re.compile(element + rb'(?:([\[{])|([\]}])|(")|(,))?', re.DOTALL)
 
 
 def _nested(depth: int) -> bytes:
-    """What stands between brackets, with at most so many others in each other. Possessive all the way: it looks at
+    """What stands between brackets, with at most so many others in each other. Atomic all the way: it looks at
     nothing twice, so that nobody can write what takes long."""
-    inside = rb"(?:" + _PLAIN + rb")*+"
+    inside = rb"(?>(?:" + _PLAIN + rb")*)"
     for _ in range(depth):
-        inside = rb"(?:" + _PLAIN + rb"|[\[{]" + inside + rb"[\]}])*+"
+        inside = rb"(?>(?:" + _PLAIN + rb"|[\[{]" + inside + rb"[\]}])*)"
     return inside
