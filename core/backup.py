@@ -138,13 +138,9 @@ def _check_each(reader: Reader) -> None:
 def _is_proven(event: Event, body: Body) -> bool:
     match event:
         case Received():
-            return (
-                body.data is not None
-                and _is(event.data, body.salt, body.data)
-                and (
-                    body.payload is None or (event.payload is not None and _is(event.payload, body.salt, body.payload))
-                )
-            )
+            if body.payload is not None and (event.payload is None or not _is(event.payload, body.salt, body.payload)):
+                return False
+            return _is(event.data, body.salt, body.data)
         case Delivered() | AttemptFailed() | LateAttempt():
             answer = event.attempt.answer
             return answer is not None and _is(answer, body.salt, body.data)

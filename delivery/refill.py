@@ -144,6 +144,7 @@ class Refill:
         try:
             while self._hungry and self._dispatch.is_open:
                 now = self._clock.now_ms()
+                # Whoever asks for the time may notice that the clock was set.
                 if self._is_paused:
                     break
                 lanes, wants = self._wants()

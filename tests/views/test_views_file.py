@@ -73,12 +73,17 @@ async def test_a_damaged_file_is_made_anew(house, offset, junk):
     assert await followed_to_the_end(house) == list(range(1, 301))
 
 
-async def test_damage_that_is_found_later_is_healed_while_the_view_is_followed(house):
-    """Damage deep inside the file is met when a batch is written: it is made anew, and the batch is not lost."""
+async def a_damaged_file(house):
+    """Views of 3,000 events, of which all but the first pages are rubbish, opened."""
     await a_file(house, events=3_000)
     pages = house.file.stat().st_size // 4_096
     spoil(house.file, 4 * 4_096, b"\xff" * 4_096 * (pages - 4))
     house.reopen_views()
+
+
+async def test_damage_that_is_found_later_is_healed_while_the_view_is_followed(house):
+    """Damage deep inside the file is met when a batch is written: it is made anew, and the batch is not lost."""
+    await a_damaged_file(house)
     house.writer = house.new_writer()
     house.mend()
     follower = house.follower()
@@ -91,10 +96,7 @@ async def test_damage_that_is_found_later_is_healed_while_the_view_is_followed(h
 
 async def test_damage_that_a_question_meets_is_healed_without_a_batch(house):
     """Nothing new need be recorded for that: who asks is refused once, and answered when the file is whole."""
-    await a_file(house, events=3_000)
-    pages = house.file.stat().st_size // 4_096
-    spoil(house.file, 4 * 4_096, b"\xff" * 4_096 * (pages - 4))
-    house.reopen_views()
+    await a_damaged_file(house)
     house.mend()
     house.follower()
     with pytest.raises(sqlite3.DatabaseError):
@@ -105,10 +107,7 @@ async def test_damage_that_a_question_meets_is_healed_without_a_batch(house):
 
 async def test_healing_waits_for_a_disk_that_takes_it(house, monkeypatch):
     """Where the file cannot be made anew, it is tried again; until then nobody is answered with half of it."""
-    await a_file(house, events=3_000)
-    pages = house.file.stat().st_size // 4_096
-    spoil(house.file, 4 * 4_096, b"\xff" * 4_096 * (pages - 4))
-    house.reopen_views()
+    await a_damaged_file(house)
     house.mend()
     house.follower()
     fill, left = house.views.fill, [2]

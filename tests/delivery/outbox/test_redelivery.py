@@ -18,6 +18,17 @@ def created(turned: Turned, number: int) -> Created:
     return turned.service.office.reader.at([number])[number].event
 
 
+async def recorded_and_not_sent(turned, old: int):
+    """A redelivery that is in the ledger, and of which the views have not heard: the task that asked for it."""
+    await turned.still()
+    turned.jobs["views"].is_stopped = True
+    asking = turned.start(turned.service.office.redeliveries.make([old], by="p", ticket="1"))
+    while not asking.done():
+        turned.jobs.turn()
+        await let_run()
+    return asking
+
+
 async def test_an_event_that_no_memory_holds_is_sent_again(turned):
     """After a restart the payload comes from disk: the same event under a new number, as a first attempt, at once."""
     webhook = await turned.webhook("mine")
@@ -94,12 +105,7 @@ async def test_a_redelivery_that_was_recorded_and_not_sent_survives_a_kill(turne
     await turned.webhook("mine")
     old = await turned.event("first")
     other = await turned.event("other")
-    await turned.still()
-    turned.jobs["views"].is_stopped = True
-    asking = turned.start(turned.service.office.redeliveries.make([old], by="p", ticket="1"))
-    while not asking.done():
-        turned.jobs.turn()
-        await let_run()
+    asking = await recorded_and_not_sent(turned, old)
     await turned.kill()
     assert [request.number for request in turned.requests] == [old, other]
     await turned.begin()
@@ -165,12 +171,7 @@ async def test_a_webhook_disabled_meanwhile_hears_nothing(turned):
     number = await turned.webhook("mine")
     old = await turned.event("first")
     await turned.event("other")
-    await turned.still()
-    turned.jobs["views"].is_stopped = True
-    asking = turned.start(turned.service.office.redeliveries.make([old], by="p", ticket="1"))
-    while not asking.done():
-        turned.jobs.turn()
-        await let_run()
+    asking = await recorded_and_not_sent(turned, old)
     turned.jobs.free()
     await turned.switch(number, enabled=False)
     await turned.wait(1)
