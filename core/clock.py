@@ -28,6 +28,14 @@ class Clock(Protocol):
         ...
 
 
+Moment = tuple[int, int]
+"""`now_ms()` and `monotonic_ms()`, read one after the other."""
+
+
+def moment(clock: Clock) -> Moment:
+    return clock.now_ms(), clock.monotonic_ms()
+
+
 class SystemClock:
     """The machine's clock. Time in which the machine slept has passed."""
 

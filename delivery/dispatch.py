@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 from core.alarms import Alarm, Alarms
-from core.clock import Clock
+from core.clock import Clock, Moment, moment
 from core.directory import Directory
 from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX, YOUNG_REQUESTS_MAX
 from delivery.broker import Broker
@@ -141,10 +141,11 @@ class Dispatch:
 
     # Under way.
 
-    def hand_out(self) -> None:
-        """Give the broker as much as the limits and windows allow."""
+    def hand_out(self, at: Moment | None = None) -> None:
+        """Give the broker as much as the limits and windows allow. Who has just read the clock says so."""
         turn, young, places = self._turn, self._young, self._places
-        now, handed_out_at = self._clock.now_ms(), self._clock.monotonic_ms()
+        # Before the gate is looked at: a clock that was set shuts it.
+        now, handed_out_at = at or moment(self._clock)
         young_max = 0 if self.gate.reasons else self._young_max
         if places.old > places.places_max:
             young_max -= places.old - places.places_max
@@ -192,9 +193,9 @@ class Dispatch:
         else:
             self.on_disabled(lane)
 
-    def finished(self, row: Row, *, is_good: bool, holds_until: int | None = None) -> None:
-        """The request came to its end; its outcome is on its way into the ledger. What the receiver asked for holds
-        from now on, not only once that is recorded."""
+    def finished(self, row: Row, at: Moment, *, is_good: bool, holds_until: int | None = None) -> None:
+        """The request came to its end just now; its outcome is on its way into the ledger. What the receiver asked for
+        holds from now on, not only once that is recorded."""
         lane = self.lanes[row.webhook]
         if holds_until is not None:
             lane.held_until = max(lane.held_until, holds_until)
@@ -208,7 +209,7 @@ class Dispatch:
         elif not is_good:
             self._shrink(lane)
         self._count_out(row, lane)
-        self.hand_out()
+        self.hand_out(at)
 
     def returned(self, row: Row, *, holds_until: int = 0) -> None:
         """No request was made: the worker found the webhook disabled, or held back, or could not prepare for it."""

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 
+from core.clock import Moment, moment
 from core.errors import HookledgerError, OverloadedError
 from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit, Unwritable
 from core.log import Log
@@ -115,10 +116,12 @@ class Workers:
 
     async def _work(self) -> None:
         broker = self._broker
+        now: Moment | None = None
         while True:
             row = broker.take_now()
             self._is_free = False
             if row is None:
+                now = None
                 if self._idle >= IDLE_MAX:
                     return
                 self._idle += 1
@@ -126,15 +129,16 @@ class Workers:
                     row = await broker.take()
                 finally:
                     self._idle -= 1
-            await self._attempt(row)
+            now = await self._attempt(row, now)
 
-    async def _attempt(self, row: Row) -> None:
+    async def _attempt(self, row: Row, now: Moment | None) -> Moment | None:
+        """Begins at a moment that was just read, or reads one; so for what comes right after it."""
         while True:
             webhook = self._directory.by_number[row.webhook]
-            started, began = self._clock.now_ms(), self._clock.monotonic_ms()
+            started, began = now or moment(self._clock)
             if not webhook.enabled or self._dispatch.lanes[row.webhook].held_until > started:
                 self._dispatch.returned(row)
-                return
+                return None
             prepared = self._prepared.get(row.webhook)
             if prepared is not None and prepared.webhook is webhook:
                 break
@@ -144,10 +148,10 @@ class Workers:
                 log.say("secret.unreadable", webhook=webhook.number, error=error)
                 self._writer.doubt()
                 self._dispatch.returned(row, holds_until=started + AGAIN_MS)
-                return
+                return None
+            now = moment(self._clock)
             if reason is not None:
-                self._finish(row, webhook, Unreached(reason), started, 0, b"")
-                return
+                return self._finish(row, webhook, Unreached(reason), now, b"")
         content = row.content
         assert content is not None
         retry = b""
@@ -170,8 +174,8 @@ class Workers:
                 log.say("worker.waits", webhook=webhook.number, error=error)
             self._short = started, error
             self._dispatch.returned(row, holds_until=started + AGAIN_MS)
-            return
-        self._finish(row, webhook, outcome, started, self._clock.monotonic_ms() - began, body)
+            return None
+        return self._finish(row, webhook, outcome, (started, began), body)
 
     async def _prepare(self, webhook: Webhook) -> str | None:
         """Make ready what the webhook's attempts share; why that cannot be, or None."""
@@ -187,13 +191,15 @@ class Workers:
         self._prepared[webhook.number] = Prepared(webhook, target, Signer(secret))
         return None
 
-    def _finish(self, row: Row, webhook: Webhook, outcome: Outcome, started: int, took: int, body: bytes) -> None:
+    def _finish(self, row: Row, webhook: Webhook, outcome: Outcome, begun: Moment, body: bytes) -> Moment:
+        """Say that an attempt came to its end, and record it; the moment that it ended."""
+        now = moment(self._clock)
         salt = self._random(16) if isinstance(outcome, Answered) and outcome.body else b""
         attempt = attempt_of(
             outcome,
             number=row.attempt,
-            started_ms=started,
-            took_ms=took,
+            started_ms=begun[0],
+            took_ms=now[1] - begun[1],
             webhook_version=webhook.version,
             secret=webhook.secret,
             wire=WIRE,
@@ -209,15 +215,16 @@ class Workers:
             tenant=webhook.tenant,
             webhook=webhook.number,
             number=row.number,
-            ended_ms=self._clock.now_ms(),
+            ended_ms=now[0],
             schedule_s=self._schedule_s if webhook.schedule_s is None else webhook.schedule_s,
             jitter=self._jitter(),
         )
         bodies = (Body(0, salt, outcome.body),) if isinstance(outcome, Answered) and outcome.body else ()
         self._is_free = True
         holds_until = event.holds if isinstance(event, AttemptFailed) else None
-        self._dispatch.finished(row, is_good=is_good(outcome), holds_until=holds_until)
+        self._dispatch.finished(row, now, is_good=is_good(outcome), holds_until=holds_until)
         self._record(Unit([Entry(row.delivery, row.version + 1, event)], bodies=bodies))
+        return now
 
     def _record(self, unit: Unit, *, again: bool = False) -> None:
         """Record an outcome; it is kept and offered again until the ledger has it, or the service stops."""

@@ -75,9 +75,8 @@ class Appender:
         )
 
     def append(self, units: Sequence[Unit], now_ms: int) -> Appended:
-        """Commit what holds of *units*. Raises sqlite3.Error when the disk does not take it, LedgerError when the file
-        is not what or where it was; then nothing is kept."""
-        self.recorder.check()
+        """Commit what holds of *units*, after `recorder.check()`. Raises sqlite3.Error when the disk does not take it;
+        then nothing is kept."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             judged = _Judged(self, now_ms)

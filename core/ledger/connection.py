@@ -13,6 +13,10 @@ PAGE_CACHE_KIB = 8 * 1024
 """Of each connection: trees that only grow at their end need little, and the kernel caches the rest."""
 CHECKPOINT_PAGES = 4_000
 
+sqlite3.register_adapter(bytes, bytes)
+# As they are. Without it the module asks bytes, each time, for two methods that they do not have: half of a bound
+# value's time (docs/performance.md).
+
 
 class LedgerPool(SQLiteConnectionPool):
     """The library's pool, with our pragmas and a statement cache (the library's holds one statement)."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from core.alarms import Alarm, Alarms
 from core.clock import Clock
-from core.errors import HookledgerError, InvalidInputError, OverloadedError
+from core.errors import HookledgerError, InvalidInputError, LedgerError, OverloadedError
 from core.histogram import LATENCY_BOUNDS, SIZE_BOUNDS, Histogram
 from core.ledger.append import Appended, Appender
 from core.ledger.fault import in_words
@@ -135,7 +135,16 @@ class Writer:
         batch = [unit for units, _ in self._committing for unit in units]
         loop = asyncio.get_running_loop()
         self._begun_at = loop.time()
-        future = loop.run_in_executor(self._executor, self._appender.append, batch, self._clock.now_ms())
+        future: asyncio.Future[Appended]
+        try:
+            # Here and not in the thread: whoever looks at a file waits for the interpreter's lock after it, and there
+            # that is until this loop next rests.
+            self._appender.recorder.check()
+        except LedgerError as error:
+            future = loop.create_future()
+            future.set_exception(error)
+        else:
+            future = loop.run_in_executor(self._executor, self._appender.append, batch, self._clock.now_ms())
         future.add_done_callback(self._committed)
 
     def _committed(self, future: asyncio.Future[Appended]) -> None:

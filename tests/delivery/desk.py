@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from types import SimpleNamespace
 
+from core.clock import moment
 from delivery.dispatch import Dispatch
 from delivery.rows import Row
 from tests.invented import InventedClock
@@ -48,7 +49,7 @@ class Desk:
     def finish(self, row: Row, *, is_good=True, holds_until=None) -> None:
         self.under_way.remove(row)
         self.answered.append(row)
-        self.dispatch.finished(row, is_good=is_good, holds_until=holds_until)
+        self.dispatch.finished(row, moment(self.clock), is_good=is_good, holds_until=holds_until)
 
     def of(self, webhook: int) -> list[Row]:
         return [row for row in self.under_way if row.webhook == webhook]
