@@ -24,6 +24,8 @@ MANDATORY = tuple(f"ce-{name}" for name in cloud_event.MANDATORY)
 
 def reader_of(request: web.Request) -> Read:
     """How the body is to be read. HTTPUnsupportedMediaType when we do not know how."""
+    if request.headers.get("Content-Type") == JSON[0] and not any(map(request.headers.__contains__, MANDATORY)):
+        return events_of  # nearly all are this; the rest takes four times as long to find out
     kind = request.content_type
     if not kind.startswith("application/cloudevents") and any(name in request.headers for name in MANDATORY):
         return _binary(request)

@@ -35,9 +35,9 @@ def counted(tally: Tally) -> Middleware:
             status = str(error.status)
             raise
         finally:
-            resource = request.match_info.route.resource
+            resource, method = request.match_info.route.resource, request.method
             route = OTHER if resource is None else resource.canonical
-            tally.requests[route, request.method if request.method in hdrs.METH_ALL else OTHER, status] += 1
+            tally.requests[route, method if method in hdrs.METH_ALL else OTHER, status] += 1
             took = tally.request_ms.get(route)
             if took is None:
                 took = tally.request_ms[route] = Histogram(LATENCY_BOUNDS)

@@ -17,6 +17,7 @@ from core.limits import READ_S, REQUEST_BYTES_MAX
 from core.office import Office
 from core.web.content import Read, reader_of
 from core.web.traced import traced
+from core.wire.trace import HEADER
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -49,6 +50,8 @@ def routes(office: Office, bytes_max: int) -> list[web.RouteDef]:
         read = reader_of(request)
         if (request.content_length or 0) > REQUEST_BYTES_MAX:
             raise _too_large()
+        if office.tracing is None and HEADER not in request.headers:
+            return await take(request, token, read, None)
         return await traced(office, request, lambda context: take(request, token, read, context))
 
     async def take(request: web.Request, token: Token, read: Read, context: str | None) -> web.Response:
@@ -77,13 +80,20 @@ def _in_trace(event: Checked | Rejected, context: str) -> Checked | Rejected:
 
 async def _read(request: web.Request, body: bytearray, room: _Room) -> None:
     """Read a request's body into *body*, taking room for what has come; within a limit of bytes and of time."""
+
+    def keep(chunk: bytes) -> None:
+        if len(body) + len(chunk) > REQUEST_BYTES_MAX:
+            raise _too_large()
+        room.take(len(chunk))
+        body.extend(chunk)
+
     try:
+        if request.content.is_eof():  # it came with its head, as most do: nothing is waited for
+            keep(request.content.read_nowait())
+            return
         async with asyncio.timeout(READ_S):
             while chunk := await request.content.readany():
-                if len(body) + len(chunk) > REQUEST_BYTES_MAX:
-                    raise _too_large()
-                room.take(len(chunk))
-                body += chunk
+                keep(chunk)
     except TimeoutError:
         raise InvalidInputError(
             f"the request did not come within {READ_S:g} s: send less at a time", limit="READ_S"
