@@ -185,7 +185,7 @@ class Office:
         self.recorder = _opened(ledger, lambda: SqliteRecorder(ledger, synchronous))
         opened.callback(self.recorder.close)
         self.appender = _opened(ledger, lambda: Appender(self.recorder, codec))
-        opened.callback(self.appender.claims.close)
+        opened.callback(self.appender.close)
         self.reader = Reader(self.recorder, codec)
         head = self.appender.last
         self.master_key: MasterKey = master_key(environment, self.data, self.random, create=head == 0)
@@ -264,7 +264,7 @@ class Office:
         for executor in (self.writing, self.viewing, self.reading):
             executor.shutdown()
         self.views.close()
-        self.appender.claims.close()
+        self.appender.close()
         self.recorder.close()
         self.lock.close()
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from core.incoming import events_of
 from core.ledger.append import Appender
+from core.ledger.postgres import PostgresRecorder
+from core.ledger.postgres_append import PostgresAppender
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
 from core.ledger.unit import Entry, Unit
@@ -18,6 +20,7 @@ from core.model.topics import Codec
 from core.office import Office
 from tests.invented import InventedClock
 from tests.plugins.conftest import ours
+from tests.postgres import Database
 
 NOW = 1_795_000_000_000
 SOURCE = ("http", "token")
@@ -38,23 +41,32 @@ def open_office(data: Path, **given) -> Office:
 
 
 class Books:
-    """A ledger file without an office: what appends to it, and what reads it."""
+    """A ledger without an office, in a directory or a database: what appends to it, and what reads it."""
 
-    def __init__(self, data: Path, codec: Codec | None = None) -> None:
-        codec = codec or Codec()
-        self.recorder = SqliteRecorder(data / "ledger.sqlite")
-        self.appender = Appender(self.recorder, codec)
+    def __init__(self, place: Path | Database, codec: Codec | None = None) -> None:
+        self.place, codec = place, codec or Codec()
+        if isinstance(place, Database):
+            self.recorder = PostgresRecorder(place.url, place.schema)
+            self.appender = PostgresAppender(self.recorder, codec)
+        else:
+            self.recorder = SqliteRecorder(place / "ledger.sqlite")
+            self.appender = Appender(self.recorder, codec)
         self.reader = Reader(self.recorder, codec)
+
+    def opened_again(self) -> Books:
+        """The same ledger, as the next process has it."""
+        self.close()
+        return Books(self.place)
 
     def append(self, *units: Unit, at=NOW):
         """What each unit is answered, all in one commit."""
         return self.appender.append(units, at).answers
 
     def rows(self, sql):
-        return self.recorder.writing.execute(sql).fetchall()
+        return self.recorder.rows(sql)
 
     def close(self):
-        self.appender.claims.close()
+        self.appender.close()
         self.recorder.close()
 
     def __enter__(self):

@@ -140,6 +140,10 @@ class Appender:
     def encode(self, event: Any) -> tuple[str, bytes]:
         return self._codec.encode(event)
 
+    def close(self) -> None:
+        """Nothing is appended any more; the recorder is closed by itself."""
+        self.claims.close()
+
     @property
     def connection(self) -> sqlite3.Connection:
         return self._connection

@@ -12,13 +12,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 from core.errors import LedgerError
 from core.ledger.connection import connect
 from core.ledger.fault import in_words, rolled_back
-from core.ledger.unit import Claim
+from core.ledger.unit import Claim, key_of
 from core.log import Log
 
 log = Log("claims")
@@ -108,9 +107,8 @@ class Claims:
             self._catch_up()
 
     def key(self, claim: Claim) -> bytes:
-        """16 bytes that stand for a claim; keyed by the ledger, so that nobody can look for two that look alike."""
-        name = f"{len(claim.scope)}:{claim.scope}{claim.key}"
-        return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16, key=self._ledger_id).digest()
+        """16 bytes that stand for a claim."""
+        return key_of(claim, self._ledger_id)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Those of *keys* that are taken, with the position of the event that holds them. LedgerError when the index

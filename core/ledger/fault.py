@@ -5,6 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from eventsourcing.persistence import PersistenceError
+
+FAULTS = (sqlite3.Error, PersistenceError)
+"""What a ledger raises that cannot be read or written just now: SQLite's, and what the library makes of others'."""
+
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 WHAT_TO_DO = {

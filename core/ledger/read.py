@@ -35,7 +35,7 @@ class Reader:
             (position, limit),
         )
 
-    def landmarks(self, after: int = 0, limit: int = -1) -> list[Recorded]:
+    def landmarks(self, after: int = 0, limit: int = 2**62) -> list[Recorded]:
         """The events a start must know (webhooks, persons, groups, tokens, catalogue) after a position: all, or the
         next *limit*."""
         return self._recorded(

@@ -20,8 +20,9 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder
 from core.errors import LedgerError
 from core.ledger.connection import LedgerDatastore, connect
 from core.ledger.fault import in_words, is_damage
+from core.ledger.upgrade import UPGRADES
 
-SCHEMA = 1
+SCHEMA = 2
 """Number of the tables' form, kept in the file (`PRAGMA user_version`)."""
 
 ROWS_PER_STATEMENT = (64, 16, 4, 1)
@@ -75,7 +76,7 @@ class SqliteRecorder(SQLiteApplicationRecorder):
         there = _tables(connection)
         if there and not (there >= OURS and schema):
             raise LedgerError(f"{self.path} is a database of another program: name another --data, or bring the ledger")
-        if there and schema != SCHEMA:
+        if there and schema != SCHEMA and schema not in UPGRADES:
             raise LedgerError(
                 f"{self.path} has form {schema}, this version reads {SCHEMA}: start the version that wrote it"
             )
@@ -93,12 +94,27 @@ class SqliteRecorder(SQLiteApplicationRecorder):
             if execute("SELECT count(*) FROM identity").fetchone() == (0,):
                 execute("INSERT INTO identity VALUES (randomblob(16))")
             execute("COMMIT")
+        self._upgrade()
         ends = execute("SELECT (SELECT max(position) FROM events), (SELECT max(last) FROM commits)").fetchone()
         if ends[0] != ends[1]:
             raise LedgerError(
                 f"{self.path} is damaged: it has events up to {ends[0]} and commits up to {ends[1]}; "
                 "move it away, and `hookledger restore` the newest backup"
             )
+
+    def _upgrade(self) -> None:
+        execute = self.writing.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            (schema,) = execute("PRAGMA user_version").fetchone()
+            while schema in UPGRADES:
+                UPGRADES[schema](self.writing)
+                schema += 1
+                execute(f"PRAGMA user_version={schema}")
+            execute("COMMIT")
+        except BaseException:  # whatever it was, it stays as it was
+            execute("ROLLBACK")
+            raise
 
     def check(self) -> None:
         """See that what is written here will be found again. LedgerError when it would not."""

@@ -7,13 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.ledger import append
 from core.ledger.unit import Claim, Entry, StaleStream, Unit
 from tests.builders import Books, neutral, set_person, stream
 from tests.ledger.reference import ReferenceJudge
+from tests.postgres import drop, new_database
 
 
 def unit(*entries, **more):
@@ -47,30 +48,47 @@ def wished(judge, wish, once):
 @given(commits, memories)
 def test_it_answers_as_a_plain_judge_does(commits, recent_streams):
     """However units are put together, and also when nothing is in memory, answers and ledger are the plain judge's."""
-    judge = ReferenceJudge()
-    once = judge.condition("1")
     with TemporaryDirectory() as data, pytest.MonkeyPatch.context() as patch:
         patch.setattr(append, "RECENT_STREAMS", recent_streams)
-        books = Books(Path(data))
-        for is_new_process, some in commits:
-            if is_new_process:
-                books.close()
-                books = Books(Path(data))
-            units, expected = [], []
-            for wish in some:
-                units.append(wished(judge, wish, once))
-                expected.append(judge.answers(units[-1]))
-            for answer, right in zip(books.append(*units), expected, strict=True):
-                assert answer in right
-        held = books.reader.after(0)
-        books.close()
+        judge_beside(Path(data), commits)
+
+
+@settings(max_examples=40)
+@given(commits)
+def test_postgresql_answers_as_a_plain_judge_does(commits):
+    """So does the ledger's function in the database."""
+    database = new_database()
+    try:
+        judge_beside(database, commits)
+    finally:
+        drop(database)
+
+
+def judge_beside(place, commits):
+    """Give the same units to a ledger and to the plain judge."""
+    judge = ReferenceJudge()
+    once = judge.condition("1")
+    books = Books(place)
+    for is_new_process, some in commits:
+        if is_new_process:
+            books = books.opened_again()
+        units, expected = [], []
+        for wish in some:
+            units.append(wished(judge, wish, once))
+            expected.append(judge.answers(units[-1]))
+        for answer, right in zip(books.append(*units), expected, strict=True):
+            assert answer in right
+    held = books.reader.after(0)
+    assert [books.appender.directory(tenant) for tenant in ("1", "2")] == [
+        judge.condition(tenant).directory for tenant in ("1", "2")
+    ]
+    books.close()
     assert held == judge.events
 
 
-def test_a_stream_that_is_there_already_is_found_when_memory_is_cold(tmp_path):
+def test_a_stream_that_is_there_already_is_found_when_memory_is_cold(books):
     """A new process that is asked to begin a stream anew says how far it is, and takes the units around that."""
-    with Books(tmp_path) as books:
-        books.append(unit(neutral(1, 1)), unit(neutral(1, 2)), unit(neutral(2, 1)))
-    with Books(tmp_path) as cold:
+    books.append(unit(neutral(1, 1)), unit(neutral(1, 2)), unit(neutral(2, 1)))
+    with books.opened_again() as cold:
         units = [unit(neutral(3)), unit(neutral(1)), unit(neutral(2, 2)), unit(neutral(3, 2)), unit(neutral(2))]
         assert cold.append(*units) == [4, StaleStream(stream(1), 2), 5, 6, StaleStream(stream(2), 2)]

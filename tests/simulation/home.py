@@ -198,7 +198,7 @@ class DoubtfulConnection:
 def _let_go(office: Office) -> None:
     """What the kernel does for a dead process: its files are closed, what was not committed is rolled back."""
     office.views.close()
-    office.appender.claims.close()
+    office.appender.close()
     office.recorder.close()
     with contextlib.suppress(OSError):
         os.close(office.lock._file)

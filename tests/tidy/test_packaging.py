@@ -60,7 +60,20 @@ def test_the_packages_of_setup_cfg_are_those_of_the_tree():
 def test_the_types_of_a_package_are_seen_from_outside(package):
     """Each package says that it is typed, and the file that says so is installed with it."""
     assert (ROOT / package / "py.typed").is_file()
-    assert setup_cfg()["options.package_data"][package] == "py.typed"
+    assert (ROOT / package / "py.typed") in packaged(package)
+
+
+def packaged(package):
+    """The files beside its code that are installed with a package."""
+    patterns = setup_cfg()["options.package_data"][package].split(",")
+    return {file for pattern in patterns for file in (ROOT / package).glob(pattern.strip())}
+
+
+def test_migrations_are_installed():
+    """A database is migrated by what was installed, not by what is in a checkout."""
+    migrations = set(ROOT.glob("core/**/*.sql"))
+    assert migrations
+    assert migrations <= packaged("core")
 
 
 def test_no_test_folder_is_a_package():

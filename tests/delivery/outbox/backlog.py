@@ -27,7 +27,7 @@ def append_backlog(data: Path, webhooks: list[int], count: int, at_ms: int, payl
         ]
         answers = appender.append(units, at_ms).answers
         assert all(type(answer) is int for answer in answers)
-    appender.claims.close()
+    appender.close()
     recorder.close()
 
 

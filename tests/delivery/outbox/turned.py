@@ -203,7 +203,7 @@ class Turned:
         self.clock = InventedClock(self.clock.now_ms(), self.clock.monotonic_ms())
         office = self.service.office
         office.views.close()
-        office.appender.claims.close()
+        office.appender.close()
         office.recorder.close()
         office.lock.close()
 

@@ -1,0 +1,100 @@
+"""Brings a PostgreSQL ledger's tables to the form that this version reads: numbered files of SQL, each run once.
+
+Safe to run twice, and by two processes at once: the second waits, and finds nothing left to do. Each file is one
+transaction with the row that says it was run.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import NamedTuple
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from core.errors import LedgerError
+
+LOCK = (8420, 0)
+"""Of PostgreSQL's advisory locks; the second number 0 is no schema's."""
+
+NAME = re.compile(r"(\d{4})_\w+\.sql")
+
+
+class Migration(NamedTuple):
+    """One step from one form of the tables to the next."""
+
+    number: int
+    name: str
+    sql: str
+
+
+def migrations() -> list[Migration]:
+    """All that this version knows, in order."""
+    return sorted(
+        Migration(int(match[1]), file.name, file.read_text("utf-8"))
+        for file in files("core.ledger").joinpath("migrations").iterdir()
+        if (match := NAME.fullmatch(file.name))
+    )
+
+
+FORM = max(migration.number for migration in migrations())
+"""Number of the tables' form that this version reads and writes."""
+
+
+def migrate(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> list[str]:
+    """Run what was not run yet on a connection in autocommit mode; the names of it. LedgerError when the ledger was
+    made by a newer version."""
+    execute = connection.execute
+    execute("SELECT pg_advisory_lock(%s, %s)", LOCK)
+    try:
+        execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+        # Named last, or temporary tables would be found first, also by a function that runs as its owner.
+        execute(SQL("SET search_path TO {}, pg_temp").format(Identifier(schema)))
+        execute(
+            "CREATE TABLE IF NOT EXISTS migrations"
+            " (number int PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL DEFAULT now())"
+        )
+        form = form_of(connection)
+        if form > FORM:
+            raise LedgerError(newer(form))
+        done = []
+        for migration in migrations():
+            if migration.number > form:
+                with connection.transaction():
+                    # Sent without parameters, so that it may hold several statements.
+                    execute(migration.sql)
+                    execute("INSERT INTO migrations (number, name) VALUES (%s, %s)", (migration.number, migration.name))
+                done.append(migration.name)
+        return done
+    finally:
+        execute("SELECT pg_advisory_unlock(%s, %s)", LOCK)
+
+
+def grant(connection: psycopg.Connection[tuple[object, ...]], schema: str, role: str) -> None:
+    """Let a role read the ledger, and write it by its function alone."""
+    names = {"schema": Identifier(schema), "role": Identifier(role)}
+    with connection.transaction():
+        for statement in (
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            "GRANT EXECUTE ON FUNCTION {schema}.append TO {role}",
+            # It holds nothing that is not in the events.
+            "GRANT INSERT, UPDATE ON {schema}.snapshots TO {role}",
+        ):
+            connection.execute(SQL(statement).format(**names))
+
+
+def form_of(connection: psycopg.Connection[tuple[object, ...]]) -> int:
+    """The number of the last migration that was run in the schema first on the search path; 0: none was."""
+    if connection.execute("SELECT to_regclass('migrations') IS NULL").fetchone() == (True,):
+        return 0
+    row = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+    assert row is not None
+    assert isinstance(row[0], int)
+    return row[0]
+
+
+def newer(form: int) -> str:
+    """The line for a ledger that a newer version has migrated."""
+    return f"the ledger has form {form}, this version reads {FORM}: start the version that migrated it, or a newer one"

@@ -1,0 +1,99 @@
+"""Append units to a ledger on PostgreSQL: one call of its function `append`, which judges, inserts and answers.
+
+Any number of processes may; the function takes them one after the other. What is committed is in the order of
+positions, without a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from core.ledger.append import Appended
+from core.ledger.columns import APPEND, Columns
+from core.ledger.postgres import PostgresRecorder, connect, in_the_librarys_words
+from core.ledger.unit import CATALOGUE, ZERO_VERSION, Claim, Condition, Unit, key_of
+from core.model.topics import Codec
+
+
+class PostgresClaims:
+    """Which claims are taken: a table with an index, which the ledger's function writes."""
+
+    is_full = False
+    young = 0
+    fault: str | None = None
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        self._recorder, self._ledger_id = recorder, recorder.identity
+
+    def key(self, claim: Claim) -> bytes:
+        """16 bytes that stand for a claim; keyed by the ledger, so that nobody can look for two that look alike."""
+        return key_of(claim, self._ledger_id)
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Those of *keys* that are taken, with the position of the event that holds them."""
+        return dict(self._recorder.rows_of("SELECT key, position FROM claims WHERE key IN ({})", keys))
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PostgresAppender:
+    """Appends for one process; not for two threads at once."""
+
+    def __init__(self, recorder: PostgresRecorder, codec: Codec) -> None:
+        self.recorder, self._codec = recorder, codec
+        self.claims = PostgresClaims(recorder)
+        self._connection = connect(recorder.url, recorder.schema)
+        self._cursor = self._connection.cursor(binary=True)
+        row = recorder.rows("SELECT last, at FROM commits ORDER BY last DESC LIMIT 1")
+        self.last, self.last_at = row[0] if row else (0, 0)
+
+    def condition(self, tenant: str) -> Condition:
+        """What a unit decided on the ledger as it is now would have to name."""
+        return Condition(tenant, self.directory(tenant), self.directory(CATALOGUE))
+
+    def directory(self, tenant: str) -> bytes:
+        """The version of a tenant's directory, as it is just now."""
+        rows = self.recorder.rows("SELECT version FROM directories WHERE tenant=?", (tenant,))
+        return rows[0][0] if rows else ZERO_VERSION
+
+    def append(self, units: Sequence[Unit], now_ms: int) -> Appended:
+        """Commit what holds of *units*. PersistenceError when the database does not take it; then nothing is kept."""
+        call = Columns(units, self._codec.encode, self.claims.key)
+        with in_the_librarys_words():
+            try:
+                row = self._call(call, now_ms)
+            except psycopg.errors.UniqueViolation:
+                # A stream that was thought new is there already.
+                call.look_at_all()
+                row = self._call(call, now_ms)
+        previous, last, at, kinds, places, entries = row
+        self.last, self.last_at = last, max(at, self.last_at)
+        return Appended(previous, last, call.answers(kinds or (), places or (), entries or ()), at)
+
+    def _call(self, call: Columns, now_ms: int) -> tuple[Any, ...]:
+        row: tuple[Any, ...] | None = self._cursor.execute(APPEND, (now_ms, *call.columns), prepare=True).fetchone()
+        assert row is not None
+        return row
+
+    def probe(self) -> None:
+        """See whether the database takes something. PersistenceError if not."""
+        self.save_snapshot("probe", 0, b"")
+
+    def save_snapshot(self, name: str, position: int, state: bytes) -> None:
+        """Keep a snapshot beside the events; it holds nothing that is not in them."""
+        with in_the_librarys_words():
+            self._connection.execute(
+                "INSERT INTO snapshots VALUES (%s, %s, %s)"
+                " ON CONFLICT (name) DO UPDATE SET position=excluded.position, state=excluded.state",
+                (name, position, state),
+            )
+
+    def close(self) -> None:
+        self._connection.close()

