@@ -74,6 +74,8 @@ LINES = {
     "plugins.not_recorded": Line(ERROR, "which plugins there are cannot be recorded: {error}; trying again"),
     # Kept
     "ledger.commit_failed": Line(ERROR, "the ledger cannot write: {error}", often=True),
+    "ledger.connection_lost": Line(ERROR, "the database went away, what it was asked last is asked again: {error}"),
+    "ledger.connected_again": Line(WARNING, "the database is there again"),
     "ledger.written_again": Line(WARNING, "the ledger is written again"),
     "snapshot.not_kept": Line(WARNING, "no snapshot is kept, and the next start takes longer: {error}"),
     "unit.unwritable": Line(ERROR, "a unit cannot be stored: a fault of ours", often=True),

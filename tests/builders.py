@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Books:
         self.place, codec = place, codec or Codec()
         if isinstance(place, Database):
             self.recorder = PostgresRecorder(place.url, place.schema)
-            self.appender = PostgresAppender(self.recorder, codec)
+            self.appender = PostgresAppender(self.recorder, codec, os.urandom(16))
         else:
             self.recorder = SqliteRecorder(place / "ledger.sqlite")
             self.appender = Appender(self.recorder, codec)

@@ -30,7 +30,7 @@ NAMES = ("bytea", "bytea", "boolean", "text")
 OF_ENTRIES = ("bytea", "int", "bigint", "text", "bytea", "int", "int", "bytea")
 OF_BODIES = OF_SECRETS = ("int", "bytea", "bytea", "bytea")
 KINDS = OF_UNITS + NAMES + OF_ENTRIES + OF_BODIES + OF_SECRETS
-APPEND = f"SELECT * FROM append(%b::bigint, {', '.join(f'%b::{kind}[]' for kind in KINDS)})"
+APPEND = f"SELECT * FROM append(%b::bytea, %b::bigint, %b::bigint, {', '.join(f'%b::{kind}[]' for kind in KINDS)})"
 
 TAKEN, DUPLICATE, STALE_STREAM = range(3)
 LANDMARK, MOVES_DIRECTORY = 1, 2

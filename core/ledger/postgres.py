@@ -15,7 +15,13 @@ from uuid import UUID
 
 import psycopg
 from eventsourcing import persistence
-from eventsourcing.persistence import Notification, ProgrammingError, StoredEvent
+from eventsourcing.persistence import (
+    InterfaceError,
+    Notification,
+    OperationalError,
+    ProgrammingError,
+    StoredEvent,
+)
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
@@ -152,8 +158,16 @@ class PostgresRecorder(PostgresApplicationRecorder):
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query, which has `?` where its parameters go."""
-        with self._connection() as connection, connection.cursor(binary=True) as cursor:
-            return cursor.execute(_ours(sql), parameters).fetchall()
+        for tries_left in range(READ_CONNECTIONS_MAX, -1, -1):
+            connection = None
+            try:
+                with self._connection() as connection, connection.cursor(binary=True) as cursor:
+                    return cursor.execute(_ours(sql), parameters).fetchall()
+            except (OperationalError, InterfaceError):
+                # That a connection is broken shows when it is used. The pool drops it then, and all may be.
+                if connection is None or not connection.closed or not tries_left:
+                    raise
+        raise AssertionError
 
     def rows_of(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         """Rows of *sql*, in which `IN ({})` stands for a list of values, for any number of them."""

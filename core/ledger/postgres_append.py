@@ -6,16 +6,23 @@ positions, without a gap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 
 from core.ledger.append import Appended
 from core.ledger.columns import APPEND, Columns
-from core.ledger.postgres import PostgresRecorder, connect, in_the_librarys_words
+from core.ledger.postgres import Connection, PostgresRecorder, connect, in_the_librarys_words
 from core.ledger.unit import CATALOGUE, ZERO_VERSION, Claim, Condition, Unit, key_of
+from core.log import Log
 from core.model.topics import Codec
+
+log = Log("ledger")
+
+AGAIN_S = 0.25
+"""How long until a lost answer is asked for again."""
 
 
 class PostgresClaims:
@@ -46,11 +53,17 @@ class PostgresClaims:
 class PostgresAppender:
     """Appends for one process; not for two threads at once."""
 
-    def __init__(self, recorder: PostgresRecorder, codec: Codec) -> None:
-        self.recorder, self._codec = recorder, codec
+    def __init__(self, recorder: PostgresRecorder, codec: Codec, writer: bytes) -> None:
+        """*writer*: 16 random bytes, this process's name."""
+        self.recorder, self._codec, self._writer = recorder, codec, writer
         self.claims = PostgresClaims(recorder)
-        self._connection = connect(recorder.url, recorder.schema)
-        self._cursor = self._connection.cursor(binary=True)
+        self._calls = 0
+        self._fault: str | None = None
+        self._closing = threading.Event()
+        self.on_lost: Callable[[str | None], None] = lambda _fault: None
+        """Called, in the thread that appends, with why an answer is waited for, and with None when it has come."""
+        with in_the_librarys_words():
+            self._connection = connect(recorder.url, recorder.schema)
         row = recorder.rows("SELECT last, at FROM commits ORDER BY last DESC LIMIT 1")
         self.last, self.last_at = row[0] if row else (0, 0)
 
@@ -64,23 +77,61 @@ class PostgresAppender:
         return rows[0][0] if rows else ZERO_VERSION
 
     def append(self, units: Sequence[Unit], now_ms: int) -> Appended:
-        """Commit what holds of *units*. PersistenceError when the database does not take it; then nothing is kept."""
+        """Commit what holds of *units*. PersistenceError when the database does not take it; then nothing is kept.
+
+        When the connection breaks after they were sent, nobody knows whether they were committed: it goes on asking
+        until the database says so, or `close` was called; blocks."""
         call = Columns(units, self._codec.encode, self.claims.key)
+        self._calls += 1
         with in_the_librarys_words():
             try:
-                row = self._call(call, now_ms)
+                row = self._answer(call, now_ms)
             except psycopg.errors.UniqueViolation:
                 # A stream that was thought new is there already.
                 call.look_at_all()
-                row = self._call(call, now_ms)
+                row = self._answer(call, now_ms)
         previous, last, at, kinds, places, entries = row
         self.last, self.last_at = last, max(at, self.last_at)
         return Appended(previous, last, call.answers(kinds or (), places or (), entries or ()), at)
 
-    def _call(self, call: Columns, now_ms: int) -> tuple[Any, ...]:
-        row: tuple[Any, ...] | None = self._cursor.execute(APPEND, (now_ms, *call.columns), prepare=True).fetchone()
+    def _answer(self, call: Columns, now_ms: int) -> tuple[Any, ...]:
+        was_sent = False
+        while True:
+            try:
+                connection = self._connected()
+                was_sent = True
+                row = self._call(connection, call, now_ms)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                # On a connection that is still whole the transaction was rolled back.
+                if not self._connection.closed or not was_sent or self._closing.is_set():
+                    raise
+                self._lost(str(error).strip())
+                self._closing.wait(AGAIN_S)
+            else:
+                self._lost(None)
+                return row
+
+    def _call(self, connection: Connection, call: Columns, now_ms: int) -> tuple[Any, ...]:
+        parameters = (self._writer, self._calls, now_ms, *call.columns)
+        with connection.cursor(binary=True) as cursor:
+            row = cursor.execute(APPEND, parameters, prepare=True).fetchone()
         assert row is not None
         return row
+
+    def _connected(self) -> Connection:
+        if self._connection.closed:
+            self._connection = connect(self.recorder.url, self.recorder.schema)
+        return self._connection
+
+    def _lost(self, fault: str | None) -> None:
+        if fault == self._fault:
+            return
+        if fault is None:
+            log.say("ledger.connected_again")
+        elif self._fault is None:
+            log.say("ledger.connection_lost", error=fault)
+        self._fault = fault
+        self.on_lost(fault)
 
     def probe(self) -> None:
         """See whether the database takes something. PersistenceError if not."""
@@ -89,11 +140,13 @@ class PostgresAppender:
     def save_snapshot(self, name: str, position: int, state: bytes) -> None:
         """Keep a snapshot beside the events; it holds nothing that is not in them."""
         with in_the_librarys_words():
-            self._connection.execute(
+            self._connected().execute(
                 "INSERT INTO snapshots VALUES (%s, %s, %s)"
                 " ON CONFLICT (name) DO UPDATE SET position=excluded.position, state=excluded.state",
                 (name, position, state),
             )
 
     def close(self) -> None:
+        """Nothing is appended any more; who waits for an answer waits no longer. From any thread."""
+        self._closing.set()
         self._connection.close()

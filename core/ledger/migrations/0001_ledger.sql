@@ -16,6 +16,12 @@ CREATE TABLE bodies (position bigint PRIMARY KEY, salt bytea NOT NULL, data byte
 CREATE TABLE secrets (id bytea PRIMARY KEY, webhook bytea NOT NULL, sealed bytea NOT NULL);
 CREATE TABLE directories (tenant text PRIMARY KEY, version bytea NOT NULL);
 CREATE TABLE snapshots (name text PRIMARY KEY, position bigint NOT NULL, state bytea NOT NULL);
+CREATE TABLE answers (
+    writer bytea PRIMARY KEY,
+    call bigint NOT NULL,
+    previous bigint NOT NULL, last bigint NOT NULL, at bigint NOT NULL,
+    kinds int[] NOT NULL, places bigint[] NOT NULL, entries int[] NOT NULL
+);
 CREATE TABLE identity (id bytea NOT NULL);
 INSERT INTO identity VALUES (decode(replace(gen_random_uuid()::text, '-', ''), 'hex'));
 
@@ -29,10 +35,13 @@ INSERT INTO identity VALUES (decode(replace(gen_random_uuid()::text, '-', ''), '
 -- Answers by kind: 0 taken (its first position), 1 duplicate (the position of the event that holds the claim), 2 stale
 -- stream (its version, and the number of the entry), 3 stale directory.
 --
+-- A process names itself (writer) and counts its calls. The answer to the last one that committed something is kept, so
+-- that whoever lost it, with the connection, asks the same again and gets the same.
+--
 -- The lock is taken by the first statement, and each later one sees what was committed before that. A lock on the table
 -- would fight with autovacuum.
 CREATE FUNCTION append(
-    now bigint,
+    writer bytea, call bigint, now bigint,
     u_last int[], u_claim int[], u_tenant int[], u_directory bytea[], u_catalogue bytea[],
     c_key bytea[],
     s_stream bytea[], s_look boolean[],
@@ -70,6 +79,12 @@ DECLARE
     entry int;
 BEGIN
     PERFORM pg_advisory_xact_lock(8420, hashtext(current_schema()::text));
+
+    SELECT a.previous, a.last, a.at, a.kinds, a.places, a.entries INTO previous, last, at, kinds, places, entries
+        FROM answers a WHERE a.writer = writer AND a.call = call;
+    IF FOUND THEN
+        RETURN;
+    END IF;
 
     SELECT c.last, c.at INTO previous, head_at FROM commits c ORDER BY c.last DESC LIMIT 1;
     previous := coalesce(previous, 0);
@@ -160,6 +175,14 @@ BEGIN
             FROM unnest(k_entry, k_id, k_webhook, k_sealed) AS new (entry, id, webhook, sealed)
             WHERE e_position[new.entry] IS NOT NULL;
         INSERT INTO commits VALUES (last, previous + 1, at);
+        IF call = 1 THEN
+            -- Those of processes that have long gone.
+            DELETE FROM answers a WHERE a.at < at - 86400000;
+        END IF;
+        INSERT INTO answers VALUES (writer, call, previous, last, at, kinds, places, entries)
+            ON CONFLICT ON CONSTRAINT answers_pkey DO UPDATE SET
+                call = excluded.call, previous = excluded.previous, last = excluded.last, at = excluded.at,
+                kinds = excluded.kinds, places = excluded.places, entries = excluded.entries;
         PERFORM pg_notify('hookledger', current_schema() || ' ' || last);
     END IF;
 END

@@ -1,0 +1,102 @@
+"""A connection to PostgreSQL that breaks: what was asked is asked again, and happens once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from eventsourcing.persistence import OperationalError
+
+from core.ledger.unit import Claim, Duplicate, StaleStream, Unit
+from tests.builders import NOW, WAIT_S, Books, neutral, stream
+from tests.ledger.wire import Wire
+from tests.postgres import Database, drop, new_database
+
+CLAIM = Claim("event:1", "a")
+
+
+def unit(*entries, **more):
+    return Unit(list(entries), **more)
+
+
+@pytest.fixture(name="database")
+def _database():
+    database = new_database()
+    yield database
+    drop(database)
+
+
+@pytest.fixture(name="wire")
+def _wire(database, tmp_path_factory):
+    # A socket's path must be short.
+    wire = Wire(database.url, tmp_path_factory.mktemp("w"))
+    yield wire
+    wire.close()
+
+
+@pytest.fixture(name="books")
+def _books(wire, database):
+    with Books(Database(wire.url, database.schema)) as books:
+        books.append(unit(neutral(1)))
+        yield books
+
+
+UNITS = [
+    unit(neutral(2), claim=CLAIM),
+    unit(neutral(1)),
+    unit(neutral(3), claim=CLAIM),
+    unit(neutral(1, 2), neutral(4)),
+]
+ANSWERS = [2, StaleStream(stream(1), 1), Duplicate(2), 3]
+
+
+def test_a_lost_answer_is_asked_for_again(books, wire):
+    """What was committed without anybody hearing of it is answered as if it had been heard: not as a duplicate of
+    itself, and not as stale."""
+    wire.loses_answer = True
+    appended = books.appender.append(UNITS, NOW)
+    assert wire.cuts == 1
+    assert appended == (1, 4, ANSWERS, NOW)
+    assert [each.position for each in books.reader.after(0)] == [1, 2, 3, 4]
+    assert books.append(unit(neutral(1, 3))) == [5]
+
+
+def test_what_never_arrived_is_sent_again(books, wire):
+    """It happens once, too."""
+    wire.loses_request = True
+    assert books.append(*UNITS) == ANSWERS
+    assert wire.cuts == 1
+    assert [each.position for each in books.reader.after(0)] == [1, 2, 3, 4]
+
+
+def test_an_idle_connection_that_was_cut_is_made_again(books, database):
+    """Whoever reads or appends next notices nothing."""
+    for _ in range(3):
+        with psycopg.connect(database.url, autocommit=True) as administrator:
+            administrator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid<>pg_backend_pid()"
+                " AND backend_type='client backend'"
+            )
+        assert len(books.reader.after(0)) == books.append(unit(neutral(books.reader.head() + 10)))[0] - 1
+
+
+def test_who_stops_waits_no_longer(books, wire):
+    """While the database is away an answer is waited for, and that is said; closing ends it, and says why."""
+    said = ThreadPoolExecutor(1)
+    heard = []
+    books.appender.on_lost = lambda fault: (heard.append(fault), wire.close(), books.appender._closing.set())
+    wire.loses_answer = True
+    with pytest.raises(OperationalError):
+        said.submit(books.append, unit(neutral(2))).result(WAIT_S)
+    assert heard
+    assert all(heard)
+
+
+def test_what_was_not_sent_is_not_waited_for(books, wire):
+    """Where it is known that nobody answers nothing was kept, and whoever asked is told so at once."""
+    wire.close()
+    with pytest.raises(OperationalError):
+        books.appender.probe()
+    with pytest.raises(OperationalError):
+        books.append(unit(neutral(2)))
