@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from core.composer import Composed, Composer, Random, Source
 from core.directory import Directory
 from core.errors import HookledgerError, OverloadedError
 from core.incoming import Checked, Rejected
+from core.ledger.fault import FAULTS
 from core.ledger.read import Reader
 from core.ledger.unit import Answer, Duplicate, Unwritable
 from core.ledger.writer import Writer
@@ -178,7 +178,7 @@ class Intake:
         positions = [position for _, position in duplicates]
         try:
             found = await loop.run_in_executor(self._executor, self._reader.at, positions)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise OverloadedError(f"the ledger cannot be read: {error}; try again") from error
         for index, position in duplicates:
             received = found[position].event

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -26,12 +25,13 @@ from core.errors import LedgerBusyError, LedgerError
 from core.histogram import Histogram
 from core.history import History
 from core.intake import Intake
-from core.ledger.append import Appender
-from core.ledger.fault import in_words
+from core.ledger.append import SqliteAppender
+from core.ledger.fault import FAULTS, in_words
 from core.ledger.follow import Follower, View
 from core.ledger.keys import KEY_FILE, MasterKey, master_key
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
+from core.ledger.store import Appender, Database, Recorder
 from core.ledger.unit import Entry, Unit
 from core.ledger.views import Views
 from core.ledger.writer import Writer
@@ -95,13 +95,13 @@ class Lock:
         os.close(self._file)
 
 
-def _prepare(data: Path) -> None:
+def _prepare(data: Path, *, has_ledger: bool) -> None:
     """Make the directory where there is none; LedgerError where that cannot be, or where a ledger has been lost."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         left = [name for name in (KEY_FILE, VIEWS_FILE) if (data / name).exists()]
         ledger = data / LEDGER_FILE
-        is_lost = left and (not ledger.exists() or (ledger.is_file() and not ledger.stat().st_size))
+        is_lost = has_ledger and left and (not ledger.exists() or (ledger.is_file() and not ledger.stat().st_size))
     except OSError as error:
         raise LedgerError(f"{data} cannot be used: {error.strerror}; name another --data") from error
     if is_lost:
@@ -115,7 +115,7 @@ def _opened(path: Path, open_: Callable[[], Opened]) -> Opened:
     """What *open_* opens; LedgerError, with what to do, where the file does not open."""
     try:
         return open_()
-    except (sqlite3.Error, OSError) as error:
+    except (*FAULTS, OSError) as error:
         raise LedgerError(in_words(error, path)) from error
 
 
@@ -134,9 +134,11 @@ class Office:
         plugins: Plugins | None = None,
         synchronous: str = "FULL",
         commit_units_max: int = COMMIT_UNITS_MAX,
+        database: Database | None = None,
     ) -> None:
-        self.data = data
-        _prepare(data)
+        """*database*: where the ledger is, if it is not in *data*."""
+        self.data, self.database = data, database
+        _prepare(data, has_ledger=database is None)
         self.clock = WatchedClock(clock or SystemClock())
         self.alarms = alarms or LoopAlarms(self.clock)
         self.random = random = random or Randomness()
@@ -154,6 +156,7 @@ class Office:
             self.appender, self.clock, self.alarms, self.writing, self.reading, commit_units_max=commit_units_max
         )
         self.tally = Tally()
+        self.writer.on_missed = self.directory.apply
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
         self.tracing: Tracing | None = None
         self.lookout: Lookout | None = None
@@ -182,10 +185,9 @@ class Office:
         """Open the files, each closed again by *opened* should one after it not open."""
         ledger, views = self.data / LEDGER_FILE, self.data / VIEWS_FILE
         codec = Codec()
-        self.recorder = _opened(ledger, lambda: SqliteRecorder(ledger, synchronous))
-        opened.callback(self.recorder.close)
-        self.appender = _opened(ledger, lambda: Appender(self.recorder, codec))
-        opened.callback(self.appender.close)
+        self.recorder: Recorder
+        self.appender: Appender
+        self.recorder, self.appender = _opened(ledger, lambda: self._open_ledger(opened, codec, synchronous))
         self.reader = Reader(self.recorder, codec)
         head = self.appender.last
         self.master_key: MasterKey = master_key(environment, self.data, self.random, create=head == 0)
@@ -193,6 +195,23 @@ class Office:
         self.directory, self._snapshot_at = _opened(ledger, self._read_directory)
         self.views = _opened(views, lambda: Views(views, self.recorder.identity, head))
         opened.callback(self.views.close)
+
+    def _open_ledger(self, opened: ExitStack, codec: Codec, synchronous: str) -> tuple[Recorder, Appender]:
+        if self.database is None:
+            file = SqliteRecorder(self.data / LEDGER_FILE, synchronous)
+            opened.callback(file.close)
+            in_file = SqliteAppender(file, codec)
+            opened.callback(in_file.close)
+            return file, in_file
+        # Asked for only where it is used: it is an extra.
+        from core.ledger.postgres import PostgresRecorder  # noqa: PLC0415
+        from core.ledger.postgres_append import PostgresAppender  # noqa: PLC0415
+
+        database = PostgresRecorder(*self.database)
+        opened.callback(database.close)
+        in_database = PostgresAppender(database, codec, self.random(16))
+        opened.callback(in_database.close)
+        return database, in_database
 
     def _check_key(self) -> None:
         """A key that opens no secret would fail every delivery."""
@@ -271,5 +290,5 @@ class Office:
     def _save_snapshot(self) -> None:
         try:
             self.appender.save_snapshot(SNAPSHOT, self.directory.position, self.directory.snapshot())
-        except sqlite3.Error as error:
+        except FAULTS as error:
             log.say("snapshot.not_kept", error=error)

@@ -8,7 +8,6 @@ nothing takes no key.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ import msgspec
 from core.clock import Clock, to_iso
 from core.command_key import check_key
 from core.errors import ConflictError, HookledgerError, OverloadedError
+from core.ledger.fault import FAULTS
 from core.ledger.keys import MasterKey
 from core.ledger.read import Reader
 from core.ledger.unit import Answer, Claim, Entry, Recorded, Unit
@@ -118,7 +118,7 @@ class Once:
                     "take a new key for a new question"
                 )
             return await self._read(range(position + 1, position + 1 + event.count))
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise OverloadedError(f"what was done under this key cannot be read: {error}; try again") from None
 
     async def _read(self, positions: range) -> list[Recorded]:

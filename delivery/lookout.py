@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,6 +11,7 @@ from heapq import nlargest
 from core.carried import Carried, LaneTold
 from core.clock import to_iso
 from core.gauges import in_chunks
+from core.ledger.fault import FAULTS
 from core.office import Office
 from delivery import outbox_table
 from delivery.dispatch import Dispatch
@@ -66,7 +66,7 @@ class Lookout:
         loop, office = asyncio.get_running_loop(), self._office
         try:
             return await loop.run_in_executor(office.reading, outbox_table.due, office.views, now)
-        except sqlite3.Error:
+        except FAULTS:
             return {}
 
     def _told(self, lane: Lane, *, due: Mapping[int, Due], now: int) -> LaneTold:

@@ -6,10 +6,10 @@ A reaction carries the position of its cause; a webhook that was enabled again s
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import Literal, cast
 
 from core.errors import HookledgerError
+from core.ledger.fault import FAULTS
 from core.ledger.follow import Follower
 from core.ledger.unit import Answer, Entry, StaleStream, Unit
 from core.limits import CANCEL_CHUNK
@@ -83,12 +83,12 @@ class Reactions:
                     lane = self._cancelling.pop(number)
                     try:
                         is_done = await self._cancel_some(lane)
-                    except (HookledgerError, sqlite3.Error):
+                    except (HookledgerError, *FAULTS):
                         self._cancelling[number] = lane
                         raise
                     if not is_done:
                         self._cancelling[number] = lane
-        except (HookledgerError, sqlite3.Error) as error:
+        except (HookledgerError, *FAULTS) as error:
             log.say("reaction.waits", error=error)
             if not self._is_stopping:
                 self._alarms.after(AGAIN_MS, self._start)

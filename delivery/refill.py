@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import sqlite3
 from collections.abc import Callable
 
 from core.alarms import Alarm
 from core.errors import LedgerError
+from core.ledger.fault import FAULTS
 from core.log import Log
 from core.office import Office
 from delivery import outbox_table
@@ -153,7 +153,7 @@ class Refill:
                 self._outbox.reading_begins()
                 try:
                     await self._read(lanes, wants, now)
-                except sqlite3.Error as error:
+                except FAULTS as error:
                     self._unreadable = f"{type(error).__name__}: {error}"
                     log.say("outbox.unreadable", error=error)
                     self._writer.doubt()

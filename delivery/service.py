@@ -18,6 +18,7 @@ from core.alarms import Alarms, LoopAlarms
 from core.check_url import CheckUrl
 from core.clock import Clock, SystemClock
 from core.directory import Directory
+from core.ledger.fault import FAULTS
 from core.ledger.follow import Follower
 from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, STOP_S, YOUNG_REQUESTS_MAX
 from core.office import Office
@@ -253,5 +254,5 @@ class Service:
             return await asyncio.get_running_loop().run_in_executor(
                 self.office.viewing, outbox_table.count, self.office.views
             )
-        except sqlite3.Error:
+        except FAULTS:
             return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 
 from core.clock import Moment, moment
 from core.errors import HookledgerError, OverloadedError
+from core.ledger.fault import FAULTS
 from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit, Unwritable
 from core.log import Log
 from core.model.delivery import AttemptFailed, Cancelled, Delivered, LateAttempt
@@ -144,7 +144,7 @@ class Workers:
                 break
             try:
                 reason = await self._prepare(webhook)
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 log.say("secret.unreadable", webhook=webhook.number, error=error)
                 self._writer.doubt()
                 self._dispatch.returned(row, holds_until=started + AGAIN_MS)
@@ -257,7 +257,7 @@ class Workers:
         try:
             loop = asyncio.get_running_loop()
             recorded = await loop.run_in_executor(self._executor, self._reader.stream, stream)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             log.say("delivery.unreadable", error=error)
             self._writer.doubt()
             self._record_later(unit)

@@ -12,20 +12,13 @@ import tempfile
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 
 from core.ledger.migrate import migrate
+from core.ledger.store import Database
 
 _NUMBERS = count(1)
-
-
-class Database(NamedTuple):
-    """Where a ledger is."""
-
-    url: str
-    schema: str
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from core.ledger.claims import CLAIMS_FILE, Claims
 from core.ledger.fault import in_words, is_damage
@@ -19,6 +19,7 @@ from core.ledger.unit import (
     CATALOGUE,
     ZERO_VERSION,
     Answer,
+    Appended,
     Condition,
     Duplicate,
     StaleDirectory,
@@ -39,16 +40,7 @@ RECENT_STREAMS = 32_768
 """Streams whose version is kept in memory."""
 
 
-class Appended(NamedTuple):
-    """What a commit did: positions `previous + 1` to `last` are new, an answer for each unit, and when."""
-
-    previous: int
-    last: int
-    answers: list[Answer]
-    at: int
-
-
-class Appender:
+class SqliteAppender:
     """The one writer of a ledger file; not for two threads at once."""
 
     def __init__(self, recorder: SqliteRecorder, codec: Codec) -> None:
@@ -106,6 +98,10 @@ class Appender:
             self._remember(judged.versions)
         return Appended(previous, judged.last, judged.answers, judged.at)
 
+    def look(self) -> Appended:
+        """As an append of nothing; nobody else writes this file."""
+        return Appended(self.last, self.last, [], self.last_at)
+
     def probe(self) -> None:
         """See whether the disk takes about as much as a commit brings. sqlite3.Error or LedgerError if not."""
         self.recorder.check()
@@ -152,7 +148,7 @@ class Appender:
 class _Judged:
     """The units of one transaction as they are judged, and the rows they come to."""
 
-    def __init__(self, appender: Appender, now_ms: int) -> None:
+    def __init__(self, appender: SqliteAppender, now_ms: int) -> None:
         self._appender = appender
         self.at = max(now_ms, appender.last_at)
         self._first = appender.last + 1

@@ -31,7 +31,7 @@ def is_damage(error: BaseException) -> bool:
     return _code(error) in DAMAGED
 
 
-def in_words(error: BaseException, path: Path) -> str:
+def in_words(error: BaseException, path: Path | str) -> str:
     """The line for *error*, that of SQLite or of the system, about *path*."""
     if isinstance(error, OSError):
         return f"{path}: {error.strerror or error}"

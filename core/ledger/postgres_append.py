@@ -12,10 +12,11 @@ from typing import Any
 
 import psycopg
 
-from core.ledger.append import Appended
 from core.ledger.columns import APPEND, Columns
+from core.ledger.fault import FAULTS
 from core.ledger.postgres import Connection, PostgresRecorder, connect, in_the_librarys_words
-from core.ledger.unit import CATALOGUE, ZERO_VERSION, Claim, Condition, Unit, key_of
+from core.ledger.read import Reader
+from core.ledger.unit import CATALOGUE, ZERO_VERSION, Appended, Claim, Condition, Recorded, Unit, key_of
 from core.log import Log
 from core.model.topics import Codec
 
@@ -64,8 +65,8 @@ class PostgresAppender:
         """Called, in the thread that appends, with why an answer is waited for, and with None when it has come."""
         with in_the_librarys_words():
             self._connection = connect(recorder.url, recorder.schema)
-        row = recorder.rows("SELECT last, at FROM commits ORDER BY last DESC LIMIT 1")
-        self.last, self.last_at = row[0] if row else (0, 0)
+        self._reader = Reader(recorder, codec)
+        self.last = self._reader.head()
 
     def condition(self, tenant: str) -> Condition:
         """What a unit decided on the ledger as it is now would have to name."""
@@ -91,8 +92,34 @@ class PostgresAppender:
                 call.look_at_all()
                 row = self._answer(call, now_ms)
         previous, last, at, kinds, places, entries = row
-        self.last, self.last_at = last, max(at, self.last_at)
-        return Appended(previous, last, call.answers(kinds or (), places or (), entries or ()), at)
+        missed = self._missed(previous)
+        self.last = last
+        return Appended(previous, last, call.answers(kinds or (), places or (), entries or ()), at, missed)
+
+    def look(self) -> Appended:
+        """As an append of nothing: what others have recorded. PersistenceError when that cannot be read."""
+        rows = self.recorder.rows("SELECT last, at FROM commits ORDER BY last DESC LIMIT 1")
+        head, at = rows[0] if rows else (0, 0)
+        head = max(head, self.last)
+        missed = self._missed(head)
+        self.last = head
+        return Appended(head, head, [], at, missed)
+
+    def _missed(self, upto: int) -> tuple[Recorded, ...]:
+        """What was recorded after `last`, not by us, and moves a directory. What was committed must be followed in
+        its order: it is asked for until it is there."""
+        while upto > self.last:
+            try:
+                found = self._reader.landmarks(self.last)
+            except FAULTS as error:
+                if self._closing.is_set():
+                    raise
+                self._lost(str(error).strip())
+                self._closing.wait(AGAIN_S)
+            else:
+                self._lost(None)
+                return tuple(recorded for recorded in found if recorded.position <= upto)
+        return ()
 
     def _answer(self, call: Columns, now_ms: int) -> tuple[Any, ...]:
         was_sent = False

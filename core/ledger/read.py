@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from core.errors import LedgerError
-from core.ledger.sqlite import SqliteRecorder
+from core.ledger.store import Recorder
 from core.ledger.unit import Body, Recorded, Sealed
 from core.limits import READ_EVENTS_MAX
 from core.model.topics import Codec
@@ -19,7 +19,7 @@ from core.model.topics import Codec
 class Reader:
     """What is in the ledger, decoded."""
 
-    def __init__(self, recorder: SqliteRecorder, codec: Codec) -> None:
+    def __init__(self, recorder: Recorder, codec: Codec) -> None:
         self.recorder = recorder
         self._decode = codec.decode
 

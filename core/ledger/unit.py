@@ -105,6 +105,17 @@ class Recorded(NamedTuple):
     event: Event
 
 
+class Appended(NamedTuple):
+    """What a commit did: positions `previous + 1` to `last` are new, an answer for each unit, and when."""
+
+    previous: int
+    last: int
+    answers: list[Answer]
+    at: int
+    missed: tuple[Recorded, ...] = ()
+    """What moves a directory and was recorded up to `previous` by others, since this process wrote or looked last."""
+
+
 ZERO_VERSION = bytes(16)
 """A directory, or catalogue, that nothing has happened to."""
 

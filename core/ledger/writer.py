@@ -6,7 +6,6 @@ An idle ledger answers after one fsync; a busy one shares each fsync among all w
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -16,10 +15,10 @@ from core.alarms import Alarm, Alarms
 from core.clock import Clock
 from core.errors import HookledgerError, InvalidInputError, LedgerError, OverloadedError
 from core.histogram import LATENCY_BOUNDS, SIZE_BOUNDS, Histogram
-from core.ledger.append import Appended, Appender
-from core.ledger.fault import in_words
+from core.ledger.fault import FAULTS, in_words
+from core.ledger.store import Appender
 from core.ledger.tail import Segment, Tail
-from core.ledger.unit import Answer, Body, Claim, Recorded, Unit, Unwritable
+from core.ledger.unit import Answer, Appended, Body, Claim, Recorded, Unit, Unwritable
 from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX, DAMAGED_AGAIN_S, PROBE_MS, WRITE_AGAIN_S
 from core.log import Log
 
@@ -59,8 +58,11 @@ class Writer:
         """Why the ledger cannot be written, in one line that says what to do; None when it can."""
         self.on_fault: list[Callable[[bool], None]] = []
         """Called with True when the ledger begins to be at fault, and with False when it no longer is."""
+        self.on_missed: Callable[[Sequence[Recorded]], None] = lambda _missed: None
+        """Called with what other processes recorded meanwhile that moves a directory, in order, before the answers of
+        a commit are given out."""
         self._probe: Alarm | None = None
-        self._is_closed = False
+        self._is_closed = self._is_looking = self._must_look = False
         self.commit_ms, self.commit_events = Histogram(LATENCY_BOUNDS), Histogram(SIZE_BOUNDS)
         self.commits_failed = 0
         self._begun_at = 0.0
@@ -147,6 +149,27 @@ class Writer:
             future = loop.run_in_executor(self._executor, self._appender.append, batch, self._clock.now_ms())
         future.add_done_callback(self._committed)
 
+    def look(self) -> None:
+        """Somebody says that another process has recorded something."""
+        if self._is_looking or self._committing:
+            self._must_look = True
+        elif not self._is_closed:
+            self._is_looking, self._must_look = True, False
+            looking = asyncio.get_running_loop().run_in_executor(self._executor, self._appender.look)
+            looking.add_done_callback(self._looked)
+
+    def _looked(self, future: asyncio.Future[Appended]) -> None:
+        self._is_looking = False
+        error = future.exception()
+        if error is not None:
+            self._at_fault(error)
+            return
+        self._answer([], future.result())
+        for follow in self._followers:
+            follow(Segment(self.head, self.head, [], {}))
+        if self._must_look:
+            self.look()
+
     def _committed(self, future: asyncio.Future[Appended]) -> None:
         done, self._committing = self._committing, []
         took_s = asyncio.get_running_loop().time() - self._begun_at
@@ -161,6 +184,8 @@ class Writer:
             self.commit_ms.add(took_s * 1000)
             self.commit_events.add(appended.last - appended.previous)
             self._answer(done, appended)
+        if self._must_look:
+            self.look()
         if self._appender.claims.is_full:
             asyncio.get_running_loop().run_in_executor(self._background, self._appender.claims.flush)
         if self._idle is not None and not self._committing and not self._waiting:
@@ -185,7 +210,7 @@ class Writer:
         """Say what is wrong, once, and look now and then whether it still is: nobody may come who would find out."""
         if isinstance(error, HookledgerError):
             fault = str(error)
-        elif isinstance(error, sqlite3.Error | OSError):
+        elif isinstance(error, (*FAULTS, OSError)):
             fault = in_words(error, self._appender.recorder.path)
         else:
             fault = f"{type(error).__name__}: {error}"
@@ -226,6 +251,9 @@ class Writer:
     def _answer(self, done: list[tuple[Sequence[Unit], OnAnswers]], appended: Appended) -> None:
         self._well()
         self.head = appended.last
+        if appended.missed:
+            # Before the answers: who was refused goes on with a directory that holds what came first.
+            self.on_missed(appended.missed)
         answers = appended.answers
         events: list[Recorded] = []
         bodies: dict[int, Body] = {}
@@ -255,4 +283,4 @@ class Writer:
 
 def _unless_foreseen(error: BaseException) -> BaseException | None:
     """A bug is logged with its traceback."""
-    return None if isinstance(error, HookledgerError | sqlite3.Error | OSError) else error
+    return None if isinstance(error, (HookledgerError, *FAULTS, OSError)) else error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -17,6 +16,7 @@ from core.errors import (
     OverloadedError,
     UnauthorizedError,
 )
+from core.ledger.fault import FAULTS
 from core.limits import INTAKE_BYTES_MAX, REQUEST_BYTES_MAX
 from core.log import Log
 from core.office import Office
@@ -71,7 +71,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except HookledgerError as error:
         return problem(error)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         log.say("request.unreadable", method=request.method, path=request.path, error=error)
         return problem(OverloadedError(f"the data cannot be read just now: {error}"))
     except web.HTTPException as error:

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
 
+from core.ledger.store import Database
 from core.ledger.unit import Claim, Duplicate, StaleStream, Unit
 from tests.builders import NOW, WAIT_S, Books, neutral, stream
 from tests.ledger.wire import Wire
-from tests.postgres import Database, drop, new_database
+from tests.postgres import drop, new_database
 
 CLAIM = Claim("event:1", "a")
 
@@ -57,7 +58,7 @@ def test_a_lost_answer_is_asked_for_again(books, wire):
     wire.loses_answer = True
     appended = books.appender.append(UNITS, NOW)
     assert wire.cuts == 1
-    assert appended == (1, 4, ANSWERS, NOW)
+    assert appended == (1, 4, ANSWERS, NOW, ())
     assert [each.position for each in books.reader.after(0)] == [1, 2, 3, 4]
     assert books.append(unit(neutral(1, 3))) == [5]
 

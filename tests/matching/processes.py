@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections import Counter
 from random import Random
@@ -14,6 +15,7 @@ from core.errors import ConflictError, NotFoundError
 from core.hookspecs import hookimpl
 from core.incoming import Rejected, events_of
 from core.intake import Intake
+from core.ledger.keys import KEY_FILE
 from core.ledger.unit import Duplicate, Entry, StaleDirectory, StaleStream, Unit
 from core.tally import Tally
 from core.webhook_fields import Fields
@@ -57,7 +59,7 @@ class Process:
     """What another process would have of its own: a directory, which follows the ledger, and a matcher."""
 
     def __init__(self, office, clock, random):
-        self.directory = Directory()
+        self.directory, self.writer = Directory(), office.writer
         office.writer.follow(lambda segment: self.directory.apply(segment.events))
         parts = (
             office.plugins,
@@ -79,29 +81,47 @@ class Traffic:
     """A run: portals publish to all processes at once, and people change webhooks, while the ledger judges.
 
     *is_lying*: the ledger takes every condition for true. *turns_max*: how many turns of the loop the disk takes at
-    most; None: it takes as long as it takes, in threads.
+    most; None: it takes as long as it takes, in threads. *database*: where the ledger is, if it is not in a file; then
+    each process is an office of its own, with a connection of its own.
     """
 
-    def __init__(self, data, seed, *, batches, is_lying=False, turns_max=9):
+    def __init__(self, data, seed, *, batches, is_lying=False, turns_max=9, database=None):
         self.random = Random(seed)
         self.batches = batches
         self.counts: Counter[str] = Counter()
         clock = WanderingClock(Random(seed))
-        self.office = open_office(data, clock=clock, plugins=our_plugins(shy=Shy()), random=Random(seed).randbytes)
+        self._is_lying = is_lying
+        self.offices = [self._open(data, clock, seed, database)]
+        self.office = self.offices[0]
         if turns_max is not None:
             self.office.writer._executor = self.office.intake._executor = Turns(self.random, turns_max)
-        self._append, self._is_lying = self.office.appender.append, is_lying
-        self.office.appender.append = self._judge
-        self.processes = [self.office, *(Process(self.office, clock, Random(seed + n)) for n in (1, 2))]
+        if database is None:
+            self.processes = [self.office, *(Process(self.office, clock, Random(seed + n)) for n in (1, 2))]
+        else:
+            # The key is everybody's.
+            for number in (1, 2):
+                other = data.with_name(f"{data.name}-{number}")
+                other.mkdir()
+                shutil.copy(data / KEY_FILE, other)
+                self.offices.append(self._open(other, clock, seed + number, database))
+            self.processes = self.offices
         sent: dict[str, list[str]] = {"1": [], "acme": []}
         self.portals = [Portal(self.random, tenant, clock, sent[tenant]) for tenant in ("1", "1", "acme", "acme")]
 
-    def _judge(self, units, now_ms):
-        if self._is_lying:
-            units = [msgspec.structs.replace(unit, condition=None) for unit in units]
-        appended = self._append(units, now_ms)
-        self.counts.update(type(answer).__name__ for answer in appended.answers)
-        return appended
+    def _open(self, data, clock, seed, database):
+        plugins = our_plugins(shy=Shy())
+        office = open_office(data, clock=clock, plugins=plugins, random=Random(seed).randbytes, database=database)
+        append = office.appender.append
+
+        def judge(units, now_ms):
+            if self._is_lying:
+                units = [msgspec.structs.replace(unit, condition=None) for unit in units]
+            appended = append(units, now_ms)
+            self.counts.update(type(answer).__name__ for answer in appended.answers)
+            return appended
+
+        office.appender.append = judge
+        return office
 
     @property
     def refused(self):
@@ -113,7 +133,8 @@ class Traffic:
 
     async def run(self):
         """Let everybody do all they have to do, and close the office."""
-        await self.office.start()
+        for office in self.offices:
+            await office.start()
         for portal in self.portals * WEBHOOKS_PER_PORTAL:
             await self.office.webhooks.create(**portal.webhook(), by=None)
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
@@ -123,7 +144,11 @@ class Traffic:
                 for portal in self.portals[1:3]:
                     tasks.create_task(self._configure(process, portal))
                     tasks.create_task(self._import(process, portal))
-        await self.office.close()
+        for office in self.offices:
+            # Whoever has nothing to say still hears of what others said.
+            await office.writer.append([Unit([])])
+        for office in self.offices:
+            await office.close()
 
     async def _publish(self, process, portal):
         for _ in range(self.batches):
@@ -165,7 +190,7 @@ class Traffic:
             fact = portal.fact()
             known = people.persons.get(fact.id)
             where = (self.random.randbytes(16), 1) if known is None else (known.stream, known.version + 1)
-            await self.office.writer.append([Unit([Entry(*where, fact)])])
+            await process.writer.append([Unit([Entry(*where, fact)])])
 
 
 def counted(traffic, events, deliveries):

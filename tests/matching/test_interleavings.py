@@ -9,13 +9,14 @@ from tests.builders import open_office, our_plugins
 from tests.matching.history import recorded_hearers, replayed_hearers, told_plainly
 from tests.matching.processes import Shy, Traffic, counted, refuses
 from tests.oracle import listen, person
+from tests.postgres import drop, new_database
 
 REFUSED_MIN = 200
 
 
-def read_again(data):
+def read_again(data, database=None):
     """What was recorded, what the oracle says, and what a fresh process says; and what both know of people."""
-    office = open_office(data, plugins=our_plugins(shy=Shy()))
+    office = open_office(data, plugins=our_plugins(shy=Shy()), database=database)
     recorded = recorded_hearers(office.reader)
     heard, portals = listen(told_plainly(office.reader), [refuses])
     replayed, directory = replayed_hearers(office.reader, office.plugins)
@@ -58,6 +59,25 @@ async def test_live_replayed_and_by_hand_are_the_same(seed, turns_max, tmp_path,
     for process in traffic.processes:
         assert persons(process.directory) == persons(directory)
     await office.close()
+    assert traffic.refused >= REFUSED_MIN
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_processes_with_a_connection_each_are_the_same_too(seed, tmp_path, tell):
+    """Three of them, each with its own directory, on one PostgreSQL, which nobody but the database puts in order."""
+    database = new_database()
+    traffic = Traffic(tmp_path, seed, batches=20, turns_max=None, database=database)
+    await traffic.run()
+    office, recorded, heard, portals, replayed, directory = read_again(tmp_path, database)
+    counts = counted(traffic, len(recorded), sum(map(len, recorded.values())))
+    tell(f"seed {seed}, three processes on one database: {counts}")
+    assert recorded == heard
+    assert replayed == recorded
+    assert who_is_who(portals) == persons(directory)
+    for process in traffic.processes:
+        assert persons(process.directory) == persons(directory)
+    await office.close()
+    drop(database)
     assert traffic.refused >= REFUSED_MIN
 
 

@@ -20,7 +20,7 @@ class Plant(NamedTuple):
     users: tuple[str, ...] = ()
 
 
-APPEND = "core.ledger.append:Appender.append"
+APPEND = "core.ledger.append:SqliteAppender.append"
 ROWS = "core.ledger.sqlite:SqliteRecorder.rows"
 ROWS_OF = "core.ledger.sqlite:SqliteRecorder.rows_of"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.ledger.append import Appender
+from core.ledger.append import SqliteAppender
 from core.ledger.sqlite import SqliteRecorder
 from core.ledger.unit import Body, Entry, Unit
 from core.model import delivery
@@ -19,7 +19,7 @@ UNIT_DELIVERIES = 100
 def append_backlog(data: Path, webhooks: list[int], count: int, at_ms: int, payload: bytes = PAYLOAD) -> None:
     """*count* deliveries for each of these webhooks, due at *at_ms*; no service may be running."""
     recorder = SqliteRecorder(data / "ledger.sqlite", "OFF")
-    appender = Appender(recorder, Codec())
+    appender = SqliteAppender(recorder, Codec())
     for webhook in webhooks:
         units = [
             _unit(webhook, first, min(UNIT_DELIVERIES, count - first), at_ms, payload)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from core.ledger.append import Appender
+from core.ledger.append import SqliteAppender
 from core.limits import CLOCK_STEP_MS
 from core.model.clock import Stepped
 from core.model.delivery import AttemptFailed, Delivered
@@ -120,8 +120,8 @@ async def test_a_step_that_the_ledger_does_not_take_yet_is_recorded_later(turned
     await turned.event("first")
     await turned.wait(1)
     with monkeypatch.context() as broken:
-        broken.setattr(Appender, "append", fails)
-        broken.setattr(Appender, "probe", fails)
+        broken.setattr(SqliteAppender, "append", fails)
+        broken.setattr(SqliteAppender, "probe", fails)
         await turned.set_clock(DAY_MS)
         await turned.wait(60)
         assert len(turned.requests) == 1

@@ -75,7 +75,7 @@ async def test_the_end_is_recorded_when_the_ledger_takes_it_again(turned, monkey
     _, events = await backlog(turned, 10)
     forget(turned, events[0])
     with monkeypatch.context() as broken:
-        broken.setattr("core.ledger.append.Appender.append", fails)
+        broken.setattr("core.ledger.append.SqliteAppender.append", fails)
         turned.service.office.plugins.versions = lambda: turned.service.office.directory.plugins
         await turned.finish(turned.service.start())
         await turned.wait(3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.ledger.append import Appender
+from core.ledger.append import SqliteAppender
 from core.ledger.unit import Entry, Unit
 from core.model.delivery import AttemptFailed
 from core.model.webhook import Changed, Disabled
@@ -58,7 +58,7 @@ async def test_a_reaction_waits_for_the_ledger(turned, monkeypatch):
     while not outcomes(turned):
         await turned.once()
     with monkeypatch.context() as broken:
-        broken.setattr(Appender, "append", fails)
+        broken.setattr(SqliteAppender, "append", fails)
         await turned.wait(10)
         assert is_enabled(turned, number)
     await turned.wait(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.ledger.append import Appender
+from core.ledger.append import SqliteAppender
 from core.model.delivery import AttemptFailed, Delivered
 from tests.delivery.outbox.turned import BAD, GOOD, answered, fails
 
@@ -14,7 +14,7 @@ async def test_an_outcome_is_recorded_when_the_ledger_writes_again(turned, monke
     delivery = await turned.event("first")
     await turned.still()
     with monkeypatch.context() as broken:
-        broken.setattr(Appender, "append", fails)
+        broken.setattr(SqliteAppender, "append", fails)
         turned.requests[0].answer(GOOD)
         await turned.wait(60)
         assert (turned.story(delivery), turned.service.dispatch.unrecorded) == ([], 1)
@@ -30,7 +30,7 @@ async def test_an_outcome_that_could_not_be_recorded_at_the_end_is_attempted_aga
     delivery = await turned.event("first")
     await turned.still()
     with monkeypatch.context() as broken:
-        broken.setattr(Appender, "append", fails)
+        broken.setattr(SqliteAppender, "append", fails)
         turned.requests[0].answer(GOOD)
         await turned.still()
         await turned.stop()

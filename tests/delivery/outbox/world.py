@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import HookledgerError
 from core.intake import Accepted
-from core.ledger.append import Appender
+from core.ledger.append import SqliteAppender
 from core.ledger.views import Views
 from delivery.sender import Answered, Outcome, Unreached
 from tests.delivery.outbox.jobs import let_run
@@ -56,8 +56,8 @@ class World(Turned):
         self.reply = self._reply
         for name, values in SIZES.items():
             patch.setattr(name, self.random.choice(values))
-        patch.setattr(Appender, "append", self._failing(Appender.append, lambda: self.is_ledger_down))
-        patch.setattr(Appender, "probe", self._failing(Appender.probe, lambda: self.is_ledger_down))
+        patch.setattr(SqliteAppender, "append", self._failing(SqliteAppender.append, lambda: self.is_ledger_down))
+        patch.setattr(SqliteAppender, "probe", self._failing(SqliteAppender.probe, lambda: self.is_ledger_down))
         patch.setattr(Views, "move", self._failing(Views.move, lambda: self.are_views_down))
         patch.setattr(Views, "rows", self._failing(Views.rows, lambda: self.are_views_down))
         self._happenings = self._weighted()

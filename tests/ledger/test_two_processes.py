@@ -1,0 +1,81 @@
+"""Two processes on one PostgreSQL: each hears of what the other recorded, when it looks, or when it writes itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+
+from core.ledger.keys import KEY_FILE
+from core.ledger.unit import Entry, Unit
+from tests.builders import SOURCE, WAIT_S, open_office, sent, set_person, stream
+from tests.postgres import drop, new_database
+
+
+@pytest.fixture(name="offices")
+async def _offices(tmp_path):
+    database = new_database()
+    offices = []
+    for name in ("first", "second"):
+        data = tmp_path / name
+        data.mkdir()
+        if offices:
+            shutil.copy(offices[0].data / KEY_FILE, data)
+        offices.append(open_office(data, database=database))
+        await offices[-1].start()
+    yield offices
+    for office in offices:
+        await office.close()
+    drop(database)
+
+
+def told(number):
+    """Somebody of another tenant became known."""
+    return Unit([Entry(stream(number), 1, set_person(f"p{number}", tenant="2"))])
+
+
+async def looked(office):
+    """Have a process look, and wait until it has."""
+    seen = asyncio.Event()
+    office.writer.follow(lambda _segment: seen.set())
+    office.writer.look()
+    await asyncio.wait_for(seen.wait(), WAIT_S)
+    await asyncio.wait_for(office.reach(office.writer.head), WAIT_S)
+
+
+async def test_who_looks_knows_webhooks_and_deliveries_of_the_other(offices):
+    """The directory and the views of a process that only looks are those of the one that writes."""
+    first, second = offices
+    made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    (accepted,) = await first.intake.accept("1", sent({"type": "file.created"}), SOURCE)
+    assert second.directory.by_number == {}
+    await looked(second)
+    assert second.directory.by_number == first.directory.by_number
+    await first.reach(first.writer.head)
+    assert accepted.deliveries == 1
+    rows = "SELECT number, webhook, outcome FROM history_2"
+    assert second.views.rows(rows) == first.views.rows(rows)
+    assert [webhook for _, webhook, _ in second.views.rows(rows)] == [made.webhook.number]
+
+
+async def test_who_writes_hears_what_came_before(offices):
+    """Between two commits of one process the other's are taken in: by its directory at once, by its views from disk."""
+    first, second = offices
+    await second.writer.append([told(1)])
+    made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    assert await second.writer.append([told(2)]) == [made.webhook.number + 1]
+    assert second.directory.by_number == {made.webhook.number: made.webhook}
+    await asyncio.wait_for(second.reach(second.writer.head), WAIT_S)
+    assert second.written == second.writer.head == made.webhook.number + 1
+
+
+async def test_a_look_that_is_asked_for_during_a_commit_comes_after_it(offices):
+    """Nothing that was recorded before it is missed."""
+    first, second = offices
+    appending = asyncio.create_task(second.writer.append([told(1)]))
+    await asyncio.sleep(0)
+    made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    await looked(second)
+    await appending
+    assert second.directory.by_number == {made.webhook.number: made.webhook}
