@@ -75,6 +75,7 @@ LINES = {
     # Kept
     "ledger.commit_failed": Line(ERROR, "the ledger cannot write: {error}", often=True),
     "ledger.connection_lost": Line(ERROR, "the database went away, what it was asked last is asked again: {error}"),
+    "ledger.hears_nothing": Line(WARNING, "what other processes record is looked for now and then only: {error}"),
     "ledger.connected_again": Line(WARNING, "the database is there again"),
     "ledger.written_again": Line(WARNING, "the ledger is written again"),
     "snapshot.not_kept": Line(WARNING, "no snapshot is kept, and the next start takes longer: {error}"),

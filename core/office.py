@@ -11,6 +11,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,12 +26,11 @@ from core.errors import LedgerBusyError, LedgerError
 from core.histogram import Histogram
 from core.history import History
 from core.intake import Intake
-from core.ledger.append import SqliteAppender
 from core.ledger.fault import FAULTS, in_words
 from core.ledger.follow import Follower, View
 from core.ledger.keys import KEY_FILE, MasterKey, master_key
+from core.ledger.opening import hearing, open_database, open_file
 from core.ledger.read import Reader
-from core.ledger.sqlite import SqliteRecorder
 from core.ledger.store import Appender, Database, Recorder
 from core.ledger.unit import Entry, Unit
 from core.ledger.views import Views
@@ -142,6 +142,7 @@ class Office:
         self.clock = WatchedClock(clock or SystemClock())
         self.alarms = alarms or LoopAlarms(self.clock)
         self.random = random = random or Randomness()
+        self._name = b"" if database is None else random(16)
         with ExitStack() as opened:
             self.lock = Lock(data)
             opened.callback(self.lock.close)
@@ -180,6 +181,7 @@ class Office:
         self.clock_steps = ClockSteps(self.clock, self.writer, self.reader, self.alarms)
         self.mending = Mending(self.views, self.reader, self.writer, self.viewing, self.alarms)
         self.follow(History(self.reader), lambda: History(self.reader))
+        self.hearing = hearing(database, self.writer, self._name)
 
     def _open(self, opened: ExitStack, environment: Mapping[str, str], synchronous: str) -> None:
         """Open the files, each closed again by *opened* should one after it not open."""
@@ -187,7 +189,12 @@ class Office:
         codec = Codec()
         self.recorder: Recorder
         self.appender: Appender
-        self.recorder, self.appender = _opened(ledger, lambda: self._open_ledger(opened, codec, synchronous))
+        if self.database is None:
+            self.recorder, self.appender = _opened(ledger, lambda: open_file(opened, ledger, codec, synchronous))
+        else:
+            self.recorder, self.appender = _opened(
+                ledger, partial(open_database, opened, self.database, codec, self._name)
+            )
         self.reader = Reader(self.recorder, codec)
         head = self.appender.last
         self.master_key: MasterKey = master_key(environment, self.data, self.random, create=head == 0)
@@ -195,23 +202,6 @@ class Office:
         self.directory, self._snapshot_at = _opened(ledger, self._read_directory)
         self.views = _opened(views, lambda: Views(views, self.recorder.identity, head))
         opened.callback(self.views.close)
-
-    def _open_ledger(self, opened: ExitStack, codec: Codec, synchronous: str) -> tuple[Recorder, Appender]:
-        if self.database is None:
-            file = SqliteRecorder(self.data / LEDGER_FILE, synchronous)
-            opened.callback(file.close)
-            in_file = SqliteAppender(file, codec)
-            opened.callback(in_file.close)
-            return file, in_file
-        # Asked for only where it is used: it is an extra.
-        from core.ledger.postgres import PostgresRecorder  # noqa: PLC0415
-        from core.ledger.postgres_append import PostgresAppender  # noqa: PLC0415
-
-        database = PostgresRecorder(*self.database)
-        opened.callback(database.close)
-        in_database = PostgresAppender(database, codec, self.random(16))
-        opened.callback(in_database.close)
-        return database, in_database
 
     def _check_key(self) -> None:
         """A key that opens no secret would fail every delivery."""
@@ -250,6 +240,8 @@ class Office:
             await self._record_plugins(self.plugins.versions())
         for follower in self.followers:
             await follower.start()
+        if self.hearing is not None:
+            self.hearing.start()
 
     async def _record_plugins(self, versions: Mapping[str, str]) -> None:
         if versions != self.directory.plugins:
@@ -269,6 +261,8 @@ class Office:
 
     async def close(self) -> None:
         """Finish what is under way, and write down what makes the next start fast."""
+        if self.hearing is not None:
+            await self.hearing.stop()
         await self.renewal.stop()
         self.clock_steps.stop()
         await self.writer.settle()

@@ -60,3 +60,12 @@ def drop(database: Database) -> None:
     """Make room for the next one."""
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute(f"DROP SCHEMA {database.schema} CASCADE")
+
+
+def cut(database: Database) -> None:
+    """End all connections to the server but this one, as an administrator may."""
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid<>pg_backend_pid()"
+            " AND backend_type='client backend'"
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
 
@@ -12,7 +11,7 @@ from core.ledger.store import Database
 from core.ledger.unit import Claim, Duplicate, StaleStream, Unit
 from tests.builders import NOW, WAIT_S, Books, neutral, stream
 from tests.ledger.wire import Wire
-from tests.postgres import drop, new_database
+from tests.postgres import cut, drop, new_database
 
 CLAIM = Claim("event:1", "a")
 
@@ -74,11 +73,7 @@ def test_what_never_arrived_is_sent_again(books, wire):
 def test_an_idle_connection_that_was_cut_is_made_again(books, database):
     """Whoever reads or appends next notices nothing."""
     for _ in range(3):
-        with psycopg.connect(database.url, autocommit=True) as administrator:
-            administrator.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid<>pg_backend_pid()"
-                " AND backend_type='client backend'"
-            )
+        cut(database)
         assert len(books.reader.after(0)) == books.append(unit(neutral(books.reader.head() + 10)))[0] - 1
 
 

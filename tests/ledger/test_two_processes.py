@@ -10,7 +10,7 @@ import pytest
 from core.ledger.keys import KEY_FILE
 from core.ledger.unit import Entry, Unit
 from tests.builders import SOURCE, WAIT_S, open_office, sent, set_person, stream
-from tests.postgres import drop, new_database
+from tests.postgres import cut, drop, new_database
 
 
 @pytest.fixture(name="offices")
@@ -47,6 +47,7 @@ async def looked(office):
 async def test_who_looks_knows_webhooks_and_deliveries_of_the_other(offices):
     """The directory and the views of a process that only looks are those of the one that writes."""
     first, second = offices
+    await second.hearing.stop()
     made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
     (accepted,) = await first.intake.accept("1", sent({"type": "file.created"}), SOURCE)
     assert second.directory.by_number == {}
@@ -62,6 +63,7 @@ async def test_who_looks_knows_webhooks_and_deliveries_of_the_other(offices):
 async def test_who_writes_hears_what_came_before(offices):
     """Between two commits of one process the other's are taken in: by its directory at once, by its views from disk."""
     first, second = offices
+    await second.hearing.stop()
     await second.writer.append([told(1)])
     made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
     assert await second.writer.append([told(2)]) == [made.webhook.number + 1]
@@ -73,9 +75,33 @@ async def test_who_writes_hears_what_came_before(offices):
 async def test_a_look_that_is_asked_for_during_a_commit_comes_after_it(offices):
     """Nothing that was recorded before it is missed."""
     first, second = offices
-    appending = asyncio.create_task(second.writer.append([told(1)]))
-    await asyncio.sleep(0)
+    await second.hearing.stop()
+    answered = asyncio.get_running_loop().create_future()
+    second.writer.submit([told(1)], answered.set_result)
     made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    second.writer.look()
+    await asyncio.wait_for(answered, WAIT_S)
     await looked(second)
-    await appending
+    assert second.directory.by_number == {made.webhook.number: made.webhook}
+
+
+async def test_what_one_records_the_other_hears_of(offices):
+    """Nobody has to look: the database says that there is something new."""
+    first, second = offices
+    heard = asyncio.Event()
+    second.writer.follow(lambda _segment: second.directory.by_number and heard.set())
+    made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    await asyncio.wait_for(heard.wait(), WAIT_S)
+    assert second.directory.by_number == {made.webhook.number: made.webhook}
+
+
+async def test_what_was_recorded_while_nobody_listened_is_looked_for(offices):
+    """A connection that is cut, with all others, is made again, and nothing recorded meanwhile is missed."""
+    first, second = offices
+    await looked(second)
+    heard = asyncio.Event()
+    second.writer.follow(lambda _segment: second.directory.by_number and heard.set())
+    cut(second.database)
+    made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    await asyncio.wait_for(heard.wait(), WAIT_S)
     assert second.directory.by_number == {made.webhook.number: made.webhook}

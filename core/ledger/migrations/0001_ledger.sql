@@ -183,7 +183,7 @@ BEGIN
             ON CONFLICT ON CONSTRAINT answers_pkey DO UPDATE SET
                 call = excluded.call, previous = excluded.previous, last = excluded.last, at = excluded.at,
                 kinds = excluded.kinds, places = excluded.places, entries = excluded.entries;
-        PERFORM pg_notify('hookledger', current_schema() || ' ' || last);
+        PERFORM pg_notify('hookledger', current_schema() || ' ' || last || ' ' || encode(writer, 'hex'));
     END IF;
 END
 $$;
