@@ -28,6 +28,7 @@ from core.history import History
 from core.intake import Intake
 from core.ledger.fault import FAULTS, in_words
 from core.ledger.follow import Follower, View
+from core.ledger.key_check import check_key
 from core.ledger.keys import KEY_FILE, MasterKey, master_key
 from core.ledger.opening import hearing, open_database, open_file
 from core.ledger.read import Reader
@@ -198,16 +199,11 @@ class Office:
         self.reader = Reader(self.recorder, codec)
         head = self.appender.last
         self.master_key: MasterKey = master_key(environment, self.data, self.random, create=head == 0)
-        self._check_key()
+        # One that opens no secret would fail every delivery.
+        check_key(self.recorder, self.master_key)
         self.directory, self._snapshot_at = _opened(ledger, self._read_directory)
         self.views = _opened(views, lambda: Views(views, self.recorder.identity, head))
         opened.callback(self.views.close)
-
-    def _check_key(self) -> None:
-        """A key that opens no secret would fail every delivery."""
-        newest = self.reader.newest_secret()
-        if newest is not None:
-            self.master_key.open(newest.sealed, newest.webhook)
 
     def _read_directory(self) -> tuple[Directory, int]:
         snapshot = self.reader.snapshot(SNAPSHOT)

@@ -15,10 +15,9 @@ from core.clock import Clock
 from core.errors import ConflictError, InvalidInputError, LedgerError, NotFoundError
 from core.ledger.claims import CLAIMS_FILE
 from core.ledger.files import BESIDE, put_in_place, remove
+from core.ledger.key_check import check_key, is_sealed
 from core.ledger.keys import KEY_FILE, MasterKey, given_key, write_key
-from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
-from core.model.topics import Codec
 from core.office import LEDGER_FILE, VIEWS_FILE, Lock
 
 
@@ -84,15 +83,13 @@ def restore(copy: Path, data: Path, key_file: Path | None, environment: Mapping[
 
 def _bring_key(ledger: Path, data: Path, key_file: Path | None, environment: Mapping[str, str]) -> bool:
     """Whether the key that will be used is there; LedgerError where it opens no secret."""
-    with closing(SqliteRecorder(ledger, create=False)) as recorder:
-        newest = Reader(recorder, Codec()).newest_secret()
     key = given_key({}, key_file) if key_file is not None else given_key(environment, data / KEY_FILE)
-    if key is None:
-        if key_file is not None:
-            raise NotFoundError(f"there is no file {key_file}")
-        return newest is None
-    if newest is not None:
-        MasterKey(key).open(newest.sealed, newest.webhook)
+    if key is None and key_file is not None:
+        raise NotFoundError(f"there is no file {key_file}")
+    with closing(SqliteRecorder(ledger, create=False)) as recorder:
+        if key is None:
+            return not is_sealed(recorder)
+        check_key(recorder, MasterKey(key))
     if key_file is not None:
         write_key(data / KEY_FILE, key)
         if given_key({}, data / KEY_FILE) != key:

@@ -59,7 +59,7 @@ def new_database() -> Database:
 def drop(database: Database) -> None:
     """Make room for the next one."""
     with psycopg.connect(database.url, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA {database.schema} CASCADE")
+        connection.execute(f"DROP SCHEMA IF EXISTS {database.schema} CASCADE")
 
 
 def cut(database: Database) -> None:

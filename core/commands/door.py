@@ -17,10 +17,12 @@ from typing import Any, NamedTuple, NoReturn, TextIO
 import click
 from click.shell_completion import CompletionItem
 
-from core.errors import HookledgerError, InvalidInputError
+from core.errors import HookledgerError, InvalidInputError, LedgerError
 
 PROGRAM = "hookledger"
 INTERRUPTED = 130
+OF_POSTGRESQL = {"psycopg", "psycopg_pool"}
+"""What the extra `postgres` installs."""
 
 
 class Named(NamedTuple):
@@ -45,7 +47,12 @@ class Door(click.Group):
         if named is None:
             return None
         module, _, attribute = named.place.partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        try:
+            command: click.Command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if error.name not in OF_POSTGRESQL:
+                raise
+            raise LedgerError("a ledger on PostgreSQL needs more packages: install hookledger[postgres]") from None
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

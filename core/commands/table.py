@@ -14,6 +14,9 @@ COMMANDS: Mapping[str, Named] = {
     ),
     "config": Named("core.commands.config:config", "Print all settings, and where each value came from."),
     "deliveries": Named("core.commands.deliveries:deliveries_group", "What was sent, and how it went."),
+    "migrate": Named(
+        "core.commands.migrate:migrate", "Make a ledger on PostgreSQL, or bring it to the form of this version."
+    ),
     "plugins": Named(
         "core.commands.plugins:list_plugins",
         "Show installed plugins: their versions, hooks and triggers, and their faults.",

@@ -48,7 +48,9 @@ def migrate(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> 
     execute = connection.execute
     execute("SELECT pg_advisory_lock(%s, %s)", LOCK)
     try:
-        execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+        if execute("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
+            # Asked first: whoever owns the schema need not be let make others.
+            execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
         # Named last, or temporary tables would be found first, also by a function that runs as its owner.
         execute(SQL("SET search_path TO {}, pg_temp").format(Identifier(schema)))
         execute(
@@ -57,7 +59,7 @@ def migrate(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> 
         )
         form = form_of(connection)
         if form > FORM:
-            raise LedgerError(newer(form))
+            raise LedgerError(unfit(form))
         done = []
         for migration in migrations():
             if migration.number > form:
@@ -95,6 +97,8 @@ def form_of(connection: psycopg.Connection[tuple[object, ...]]) -> int:
     return row[0]
 
 
-def newer(form: int) -> str:
-    """The line for a ledger that a newer version has migrated."""
+def unfit(form: int) -> str:
+    """The line for a ledger whose tables are not of FORM."""
+    if form < FORM:
+        return f"the database has no ledger of form {FORM}: `hookledger migrate` it"
     return f"the ledger has form {form}, this version reads {FORM}: start the version that migrated it, or a newer one"

@@ -28,7 +28,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from core.errors import LedgerError
-from core.ledger.migrate import FORM, form_of, newer
+from core.ledger.migrate import FORM, form_of, unfit
 
 SCHEMA = "hookledger"
 """Where the tables are, unless somebody names another schema."""
@@ -113,13 +113,19 @@ class PostgresRecorder(PostgresApplicationRecorder):
         try:
             with self._connection() as connection:
                 form = form_of(connection)
+                is_half = form == FORM and connection.execute("SELECT EXISTS (SELECT FROM copying)").fetchone() == (
+                    True,
+                )
         except BaseException:  # whatever it was, nothing stays open
             self.close()
             raise
         if form != FORM:
             self.close()
+            raise LedgerError(unfit(form))
+        if is_half:
+            self.close()
             raise LedgerError(
-                newer(form) if form > FORM else f"the database has no ledger of form {FORM}: `hookledger migrate` it"
+                f"{self.path} has half a ledger: type the `hookledger copy` that was under way again, and it goes on"
             )
 
     @property

@@ -11,7 +11,7 @@ import msgspec
 
 from core.errors import LedgerError
 from core.ledger.store import Recorder
-from core.ledger.unit import Body, Recorded, Sealed
+from core.ledger.unit import Body, Recorded
 from core.limits import READ_EVENTS_MAX
 from core.model.topics import Codec
 
@@ -89,11 +89,6 @@ class Reader:
         """A sealed secret; None when it was forgotten."""
         rows = self.recorder.rows("SELECT sealed FROM secrets WHERE id=?", (id,))
         return rows[0][0] if rows else None
-
-    def newest_secret(self) -> Sealed | None:
-        """The sealed secret that was made last; None when there is none."""
-        rows = self.recorder.rows("SELECT id, webhook, sealed FROM secrets ORDER BY id DESC LIMIT 1")
-        return Sealed(*rows[0]) if rows else None
 
     def committed_at(self, position: int) -> int | None:
         """When the commit that holds *position* was made, in milliseconds."""
