@@ -94,6 +94,8 @@ COMMIT_UNITS_MAX = 4_096
 """Units in one commit; the others wait for the next."""
 COMMIT_EVENTS_MAX = 8_192
 """Recorded events in one commit; a single unit may be larger."""
+COPY_EVENTS_MAX = 10_000
+"""Recorded events that `hookledger copy` writes in one transaction, and the rest of the last one's commit."""
 WRITE_AGAIN_S = 5
 """How long a client is asked to wait while the ledger cannot be written."""
 DAMAGED_AGAIN_S = 60

@@ -23,6 +23,11 @@ KEY_VARIABLE = "HOOKLEDGER_KEY"
 SECRETS = {KEY_VARIABLE: "The master key; without it, the file master.key in the data directory."}
 """Variables that are no flag and stand in no file, because others read those; their values are never printed."""
 
+DATABASE_SCHEMES = ("postgresql://", "postgres://")
+"""What a database's URL begins with; a place that begins otherwise is a directory."""
+DATABASE_SCHEMA = "hookledger"
+"""Where in a database the tables are, unless somebody names another schema."""
+
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 SHOWN_CHARS_MAX = 60

@@ -13,11 +13,10 @@ from core.ledger.database import check_place, connected
 from core.ledger.founding import Founded, found
 from core.ledger.keys import KEY_FILE
 from core.ledger.migrate import grant as let
-from core.ledger.postgres import SCHEMA
 from core.options import data_option, json_option
 from core.printing import print_facts
 from core.randomness import Randomness
-from core.settings import KEY_VARIABLE
+from core.settings import DATABASE_SCHEMA, KEY_VARIABLE
 
 WAIT_S = 3_600
 """How long one migration may take, and how long another process's may be waited for."""
@@ -37,7 +36,9 @@ WAIT_S = 3_600
     metavar="URL",
     help="The database; its user owns the tables.",
 )
-@click.option("--schema", default=SCHEMA, show_default=True, metavar="NAME", help="Where in it the tables are.")
+@click.option(
+    "--schema", default=DATABASE_SCHEMA, show_default=True, metavar="NAME", help="Where in it the tables are."
+)
 @click.option("--grant", metavar="ROLE", help="Let this role read the ledger, and write it by its function alone.")
 @data_option
 @json_option

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, Named] = {
         "Print what makes a shell complete commands, options, triggers and ids.",
     ),
     "config": Named("core.commands.config:config", "Print all settings, and where each value came from."),
+    "copy": Named("core.commands.copy:copy", "Copy a whole ledger, and check that both are equal."),
     "deliveries": Named("core.commands.deliveries:deliveries_group", "What was sent, and how it went."),
     "migrate": Named(
         "core.commands.migrate:migrate", "Make a ledger on PostgreSQL, or bring it to the form of this version."

@@ -12,8 +12,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import InvalidInputError, LedgerError
 from core.ledger.postgres import READ_S, Connection, connect
+from core.settings import DATABASE_SCHEMES
 
-SCHEMES = ("postgresql://", "postgres://")
 HIDDEN = "…"
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
 SCHEMA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -28,15 +28,10 @@ WHAT_TO_DO = {
 """By PostgreSQL's code of an error."""
 
 
-def is_url(text: str) -> bool:
-    """Whether a place is a database, and no directory."""
-    return text.startswith(SCHEMES)
-
-
 def check_place(url: str, schema: str) -> None:
     """InvalidInputError when no database can be meant, or a schema's name is none. Never says what it read: parts of
     a password may stand anywhere in a URL that is written wrongly."""
-    if not is_url(url):
+    if not url.startswith(DATABASE_SCHEMES):
         raise InvalidInputError("a database is named by a URL: postgresql://USER@HOST/NAME")
     rest = url.partition("://")[2]
     before_path = re.split(r"[/?#]", rest, maxsplit=1)[0]

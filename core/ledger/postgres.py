@@ -29,9 +29,7 @@ from psycopg_pool import ConnectionPool
 
 from core.errors import LedgerError
 from core.ledger.migrate import FORM, form_of, unfit
-
-SCHEMA = "hookledger"
-"""Where the tables are, unless somebody names another schema."""
+from core.settings import DATABASE_SCHEMA
 
 CONNECT_S = 5
 """How long a connection may take to be made."""
@@ -104,7 +102,7 @@ class LedgerDatastore(PostgresDatastore):
 class PostgresRecorder(PostgresApplicationRecorder):
     """Stored events by position and by stream; what the library's application recorder promises, on our tables."""
 
-    def __init__(self, url: str, schema: str = SCHEMA) -> None:
+    def __init__(self, url: str, schema: str = DATABASE_SCHEMA) -> None:
         """LedgerError when there is no ledger, or in another form; PersistenceError when nobody answers."""
         self.url, self.schema = url, schema
         super().__init__(LedgerDatastore(url, schema), events_table_name="events")
