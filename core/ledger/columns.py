@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from core.ledger.arrays import OF, Array
 from core.ledger.unit import (
     CATALOGUE,
     Answer,
@@ -26,22 +27,14 @@ from core.model.topics import DIRECTORY_EVENTS, LANDMARKS
 log = Log("ledger")
 
 OF_UNITS = ("int", "int", "int", "bytea", "bytea")
-NAMES = ("bytea", "bytea", "boolean", "text")
-OF_ENTRIES = ("bytea", "int", "bigint", "text", "bytea", "int", "int", "bytea")
+NAMES = ("bytea", "bytea", "int", "text")
+OF_ENTRIES = ("bytea", "int", "bigint", "text", "bytea")
+OF_MARKS = ("int", "int", "bytea")
 OF_BODIES = OF_SECRETS = ("int", "bytea", "bytea", "bytea")
-KINDS = OF_UNITS + NAMES + OF_ENTRIES + OF_BODIES + OF_SECRETS
+KINDS = OF_UNITS + NAMES + OF_ENTRIES + OF_MARKS + OF_BODIES + OF_SECRETS
 APPEND = f"SELECT * FROM append(%b::bytea, %b::bigint, %b::bigint, {', '.join(f'%b::{kind}[]' for kind in KINDS)})"
 
 TAKEN, DUPLICATE, STALE_STREAM = range(3)
-LANDMARK, MOVES_DIRECTORY = 1, 2
-
-
-class _Numbers(dict[Any, int]):
-    """Numbers for what is named, from 1 on, in the order in which it is named first."""
-
-    def __missing__(self, name: Any) -> int:
-        number = self[name] = len(self) + 1
-        return number
 
 
 class Columns:
@@ -55,12 +48,17 @@ class Columns:
     ) -> None:
         self._units = units
         self._unwritable: dict[int, Unwritable] = {}
-        self._keys, self._streams, self._tenants = _Numbers(), _Numbers(), _Numbers({CATALOGUE: 1})
-        self._look: list[bool] = []
-        self._of_units: tuple[list[Any], ...] = ([], [], [], [], [])
-        self._entries: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [])
-        self._bodies: tuple[list[Any], ...] = ([], [], [], [])
-        self._secrets: tuple[list[Any], ...] = ([], [], [], [])
+        # Numbers for what is named, from 1 on, in the order in which it is named first.
+        self._keys: dict[bytes, int] = {}
+        self._streams: dict[bytes, int] = {}
+        self._tenants = {CATALOGUE: 1}
+        self._look: set[int] = set()
+        # Rows: one append of a tuple costs less than one to each column.
+        self._of_units: list[tuple[Any, ...]] = []
+        self._entries: list[tuple[Any, ...]] = []
+        self._marks: list[tuple[Any, ...]] = []
+        self._bodies: list[tuple[Any, ...]] = []
+        self._secrets: list[tuple[Any, ...]] = []
         for number, unit in enumerate(units):
             self._add(number, unit, encode, key_of_claim)
 
@@ -76,70 +74,61 @@ class Columns:
             for _, _, event in unit.entries:
                 if type(event) in DIRECTORY_EVENTS:
                     _check_text(event.tenant)
-            if unit.condition is not None:
+            if unit.condition is not None and unit.condition.tenant not in self._tenants:
                 _check_text(unit.condition.tenant)
         except Exception as error:  # noqa: BLE001 -- its maker's bug, and must not fail its neighbours
             log.say("unit.unwritable", error)
             self._unwritable[number] = Unwritable(f"{type(error).__name__}: {error}")
             return
-        before = len(self._entries[0])
+        before = len(self._entries)
         self._add_entries(unit, stored)
-        last, claim, tenant, directory, catalogue = self._of_units
-        last.append(before + len(stored))
-        claim.append(0 if unit.claim is None else self._keys[key_of_claim(unit.claim)])
+        claim = 0 if unit.claim is None else _number(self._keys, key_of_claim(unit.claim))
         condition = unit.condition
-        tenant.append(0 if condition is None else self._tenants[condition.tenant])
-        directory.append(None if condition is None else condition.directory)
-        catalogue.append(None if condition is None else condition.catalogue)
+        if condition is None:
+            self._of_units.append((before + len(stored), claim, 0, None, None))
+        else:
+            tenant = _number(self._tenants, condition.tenant)
+            self._of_units.append((before + len(stored), claim, tenant, condition.directory, condition.catalogue))
         for entry, salt, data, payload in unit.bodies:
-            _add_row(self._bodies, before + entry + 1, salt, data, payload)
+            self._bodies.append((before + entry + 1, salt, data, payload))
         for secret in unit.secrets:
-            _add_row(self._secrets, before + 1, *secret)
+            self._secrets.append((before + 1, *secret))
 
     def _add_entries(self, unit: Unit, stored: Sequence[tuple[str, bytes]]) -> None:
-        streams, look = self._streams, self._look
-        e_stream, e_number, e_version, e_topic, e_state, e_mark, e_tenant, e_told_by = self._entries
+        streams, entries = self._streams, self._entries
         for (stream, version, event), (topic, state) in zip(unit.entries, stored, strict=True):
-            number = streams[stream]
-            if number > len(look):
-                look.append(version > 1)
-            elif version > 1:
-                look[number - 1] = True
-            mark, tenant = 0, 0
-            cause: bytes | None = None
-            kind = type(event)
-            if kind in LANDMARKS:
-                mark = LANDMARK
-                if kind in DIRECTORY_EVENTS or kind is CatalogueChanged:
-                    mark = MOVES_DIRECTORY
-                    tenant = self._tenants[CATALOGUE if kind is CatalogueChanged else event.tenant]
-                    cause = told_by(event)
-            e_stream.append(stream)
-            e_number.append(number)
-            e_version.append(version)
-            e_topic.append(topic)
-            e_state.append(state)
-            e_mark.append(mark)
-            e_tenant.append(tenant)
-            e_told_by.append(cause)
+            number = streams.setdefault(stream, len(streams) + 1)
+            if version > 1:
+                self._look.add(number)
+            entries.append((stream, number, version, topic, state))
+            if type(event) in LANDMARKS:
+                self._marks.append((len(entries), self._moved(event), told_by(event)))
+
+    def _moved(self, event: Any) -> int:
+        """The directory that an event moves."""
+        if type(event) in DIRECTORY_EVENTS:
+            return _number(self._tenants, event.tenant)
+        return _number(self._tenants, CATALOGUE) if type(event) is CatalogueChanged else 0
 
     def look_at_all(self) -> None:
         """A stream that was thought new is there already: which one?"""
-        self._look[:] = [True] * len(self._look)
+        self._look.update(self._streams.values())
 
     @property
-    def columns(self) -> Sequence[list[Any]]:
+    def columns(self) -> list[Array]:
         """In the order of KINDS."""
-        return (
-            *self._of_units,
-            list(self._keys),
-            list(self._streams),
-            self._look,
-            list(self._tenants),
-            *self._entries,
-            *self._bodies,
-            *self._secrets,
+        columns = (
+            *_transposed(self._of_units, OF_UNITS),
+            tuple(self._keys),
+            tuple(self._streams),
+            tuple(self._look),
+            tuple(self._tenants),
+            *_transposed(self._entries, OF_ENTRIES),
+            *_transposed(self._marks, OF_MARKS),
+            *_transposed(self._bodies, OF_BODIES),
+            *_transposed(self._secrets, OF_SECRETS),
         )
+        return [OF[kind](column) for kind, column in zip(KINDS, columns, strict=True)]
 
     def answers(self, kinds: Sequence[int], places: Sequence[int], entries: Sequence[int]) -> list[Answer]:
         """An answer for each unit."""
@@ -156,16 +145,19 @@ class Columns:
             elif kind == DUPLICATE:
                 answers.append(Duplicate(place))
             elif kind == STALE_STREAM:
-                answers.append(StaleStream(self._entries[0][entry - 1], place))
+                answers.append(StaleStream(self._entries[entry - 1][0], place))
             else:
                 assert unit.condition is not None
                 answers.append(StaleDirectory(unit.condition.tenant))
         return answers
 
 
-def _add_row(columns: tuple[list[Any], ...], *row: Any) -> None:
-    for column, value in zip(columns, row, strict=True):
-        column.append(value)
+def _number(numbers: dict[Any, int], name: Any) -> int:
+    return numbers.setdefault(name, len(numbers) + 1)
+
+
+def _transposed(rows: Sequence[tuple[Any, ...]], kinds: Sequence[str]) -> Sequence[Sequence[Any]]:
+    return tuple(zip(*rows, strict=True)) or ((),) * len(kinds)
 
 
 def _check_text(text: str) -> None:

@@ -28,6 +28,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from core.errors import LedgerError
+from core.ledger.arrays import Array, ArrayDumper
 from core.ledger.migrate import FORM, form_of, unfit
 from core.settings import DATABASE_SCHEMA
 
@@ -58,6 +59,7 @@ def connect(url: str, schema: str, *, timeout_s: float = READ_S) -> Connection:
 
 def _configure(connection: Connection, schema: str, timeout_s: float = READ_S) -> None:
     connection.autocommit = True
+    connection.adapters.register_dumper(Array, ArrayDumper)
     connection.execute(SQL("SET search_path TO {}, pg_temp").format(Identifier(schema)))
     for name, value in (
         ("statement_timeout", timeout_s),

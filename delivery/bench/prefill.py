@@ -29,9 +29,9 @@ DATA, PAYLOAD, ANSWER = os.urandom(200).hex().encode(), os.urandom(150).hex().en
 
 async def delivered(service: Service, webhooks: Sequence[Webhook], events: int) -> None:
     """At least *events* recorded events of portal events that were received and delivered, three each."""
-    past = _Past(webhooks)
+    past = Past([webhook.number for webhook in webhooks])
     for _ in range(0, events, 3 * UNITS):
-        received = [past.received(number, (webhooks[number % len(webhooks)],)) for number in range(UNITS)]
+        received = [past.received(number) for number in range(UNITS)]
         answers = await service.office.writer.append(received)
         outcomes = []
         for unit, position in zip(received, answers, strict=True):
@@ -43,9 +43,10 @@ async def delivered(service: Service, webhooks: Sequence[Webhook], events: int) 
 
 async def pending(service: Service, webhooks: Sequence[Webhook], deliveries: int) -> None:
     """So many pending deliveries for each of *webhooks*."""
-    past = _Past(webhooks)
+    numbers = [webhook.number for webhook in webhooks]
+    past = Past(numbers)
     for _ in range(0, deliveries, UNITS):
-        await service.office.writer.append([past.received(number, webhooks) for number in range(UNITS)])
+        await service.office.writer.append([past.received(number, numbers) for number in range(UNITS)])
         await _keep_up(service)
 
 
@@ -54,14 +55,16 @@ async def _keep_up(service: Service) -> None:
         await follower.flush()
 
 
-class _Past:
-    """Makes units as intake and workers make them."""
+class Past:
+    """Makes units as intake and workers make them, for webhooks of these numbers."""
 
-    def __init__(self, webhooks: Sequence[Webhook]) -> None:
+    def __init__(self, webhooks: Sequence[int]) -> None:
         self._webhooks = webhooks
         self._clock = SystemClock()
 
-    def received(self, number: int, webhooks: Sequence[Webhook]) -> Unit:
+    def received(self, number: int, webhooks: Sequence[int] = ()) -> Unit:
+        """A portal event with a delivery to each of *webhooks*; to one whose turn it is, when none are named."""
+        webhooks = webhooks or (self._webhooks[number % len(self._webhooks)],)
         now = self._clock.now_ms()
         prefix, salt = now.to_bytes(6, "big") + os.urandom(7), os.urandom(16)
         stream = prefix + b"\0\0\0"
@@ -87,10 +90,11 @@ class _Past:
         )
         entries = [Entry(stream, 1, event)]
         for index, webhook in enumerate(webhooks, 1):
-            entries.append(Entry(prefix + index.to_bytes(3, "big"), 1, Created(TENANT, now, webhook.number, stream)))
+            entries.append(Entry(prefix + index.to_bytes(3, "big"), 1, Created(TENANT, now, webhook, stream)))
         return Unit(entries, Claim(f"event:{TENANT}", event.id), bodies=(Body(0, salt, DATA, PAYLOAD),))
 
     def delivered(self, created: Entry, number: int) -> Unit:
+        """That the delivery with this number was delivered."""
         now, salt = self._clock.now_ms(), os.urandom(16)
         event = created.event
         assert isinstance(event, Created)

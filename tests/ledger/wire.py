@@ -9,6 +9,8 @@ from contextlib import suppress
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 PORT = 5432
+CALLS = b"_pg3_"
+"""What psycopg calls a statement that it has prepared: `append` goes by such a name, also when it goes again."""
 DONE = b"SELECT 1\0"
 """What the server says when a query that answers one row was committed."""
 
@@ -45,7 +47,7 @@ class Wire:
                 threading.Thread(target=self._pass_on, args=(server, client, self._answer), daemon=True).start()
 
     def _request(self, said):
-        if self.loses_request and b"append" in said:
+        if self.loses_request and CALLS in said:
             self.loses_request = False
             return False
         return True

@@ -21,7 +21,8 @@ CREATE TABLE answers (
     call bigint NOT NULL,
     previous bigint NOT NULL, last bigint NOT NULL, at bigint NOT NULL,
     kinds int[] NOT NULL, places bigint[] NOT NULL, entries int[] NOT NULL
-);
+-- Soon written over: to compress them, or to put them aside, costs more than it saves.
+) WITH (toast_tuple_target = 8160);
 CREATE TABLE identity (id bytea NOT NULL);
 INSERT INTO identity VALUES (decode(replace(gen_random_uuid()::text, '-', ''), 'hex'));
 
@@ -29,7 +30,7 @@ INSERT INTO identity VALUES (decode(replace(gen_random_uuid()::text, '-', ''), '
 --
 -- A unit is what lies between two values of u_last, the number of its last entry. u_claim, e_stream_number and the
 -- like are numbers in the lists c_key, s_stream and t_tenant, from 1 on, where 0 is none; t_tenant[1] is the catalogue's
--- name. e_mark: 1 for a landmark, 2 for one that moves the version of the directory e_tenant. s_look: streams whose
+-- name. m_entry: the landmarks, in order; m_tenant is the one whose directory they move, or 0. s_look: streams whose
 -- version is to be looked up; of the others it is believed that they are new, and a unique_violation says they are not.
 --
 -- Answers by kind: 0 taken (its first position), 1 duplicate (the position of the event that holds the claim), 2 stale
@@ -44,10 +45,10 @@ CREATE FUNCTION append(
     writer bytea, call bigint, now bigint,
     u_last int[], u_claim int[], u_tenant int[], u_directory bytea[], u_catalogue bytea[],
     c_key bytea[],
-    s_stream bytea[], s_look boolean[],
+    s_stream bytea[], s_look int[],
     t_tenant text[],
     e_stream bytea[], e_stream_number int[], e_version bigint[], e_topic text[], e_state bytea[],
-    e_mark int[], e_tenant int[], e_told_by bytea[],
+    m_entry int[], m_tenant int[], m_told_by bytea[],
     b_entry int[], b_salt bytea[], b_data bytea[], b_payload bytea[],
     k_entry int[], k_id bytea[], k_webhook bytea[], k_sealed bytea[],
     OUT previous bigint, OUT last bigint, OUT at bigint,
@@ -64,19 +65,20 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     zero CONSTANT bytea := decode(repeat('00', 16), 'hex');
-    c_position bigint[];
-    c_taken bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(c_key)]);
-    s_version bigint[];
+    c_position bigint[] := array_fill(0::bigint, ARRAY[cardinality(c_key)]);
+    s_version bigint[] := array_fill(0::bigint, ARRAY[cardinality(s_stream)]);
     t_version bytea[];
     t_moved boolean[] := array_fill(false, ARRAY[cardinality(t_tenant)]);
     e_position bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(e_version)]);
     head_at bigint;
     first_entry int := 1;
     last_entry int;
+    mark int := 1;
     tenant int;
     kind int;
     place bigint;
     entry int;
+    number int;
 BEGIN
     PERFORM pg_advisory_xact_lock(8420, hashtext(current_schema()::text));
 
@@ -90,27 +92,33 @@ BEGIN
     previous := coalesce(previous, 0);
     at := greatest(now, coalesce(head_at, 0));
     last := previous;
-    c_position := ARRAY(
-        SELECT coalesce((SELECT c.position FROM claims c WHERE c.key = wanted.key), 0)
-        FROM unnest(c_key) WITH ORDINALITY AS wanted (key, number) ORDER BY wanted.number
-    );
-    s_version := ARRAY(
-        SELECT CASE WHEN wanted.look THEN coalesce(
-            (SELECT e.version FROM events e WHERE e.stream = wanted.stream ORDER BY e.version DESC LIMIT 1), 0
-        ) ELSE 0 END
-        FROM unnest(s_stream, s_look) WITH ORDINALITY AS wanted (stream, look, number) ORDER BY wanted.number
-    );
+    FOR entry, place IN
+        SELECT wanted.number, c.position
+        FROM unnest(c_key) WITH ORDINALITY AS wanted (key, number) JOIN claims c ON c.key = wanted.key
+    LOOP
+        c_position[entry] := place;
+    END LOOP;
+    FOR entry, place IN
+        SELECT look.number, e.version
+        FROM unnest(s_look) AS look (number),
+            LATERAL (
+                SELECT e.version FROM events e WHERE e.stream = s_stream[look.number] ORDER BY e.version DESC LIMIT 1
+            ) AS e
+    LOOP
+        s_version[entry] := place;
+    END LOOP;
     t_version := ARRAY(
         SELECT coalesce((SELECT d.version FROM directories d WHERE d.tenant = wanted.tenant), zero)
         FROM unnest(t_tenant) WITH ORDINALITY AS wanted (tenant, number) ORDER BY wanted.number
     );
 
+    kinds := array_fill(0, ARRAY[cardinality(u_last)]);
+    entries := kinds;
     FOR unit IN 1 .. cardinality(u_last) LOOP
         last_entry := u_last[unit];
         tenant := u_tenant[unit];
         kind := 0;
         place := last + 1;
-        entry := 0;
         IF u_claim[unit] > 0 AND c_position[u_claim[unit]] > 0 THEN
             kind := 1;
             place := c_position[u_claim[unit]];
@@ -120,56 +128,58 @@ BEGIN
             FOR number IN first_entry .. last_entry LOOP
                 IF s_version[e_stream_number[number]] <> e_version[number] - 1 THEN
                     kind := 2;
-                    entry := number;
+                    entries[unit] := number;
                     FOR taken_back IN first_entry .. number - 1 LOOP
                         s_version[e_stream_number[taken_back]] := s_version[e_stream_number[taken_back]] - 1;
+                        e_position[taken_back] := NULL;
                     END LOOP;
                     place := s_version[e_stream_number[number]];
                     EXIT;
                 END IF;
                 s_version[e_stream_number[number]] := e_version[number];
+                e_position[number] := place + number - first_entry;
             END LOOP;
             IF kind = 0 THEN
-                FOR number IN first_entry .. last_entry LOOP
-                    last := last + 1;
-                    e_position[number] := last;
-                    IF e_mark[number] = 2 THEN
-                        tenant := e_tenant[number];
+                last := last + last_entry - first_entry + 1;
+                WHILE m_entry[mark] <= last_entry LOOP
+                    tenant := m_tenant[mark];
+                    IF m_entry[mark] >= first_entry AND tenant > 0 THEN
+                        number := m_entry[mark];
                         t_moved[tenant] := true;
                         t_version[tenant] := substr(sha256(
-                            t_version[tenant] || e_stream[number] || int8send(e_version[number]) || e_told_by[number]
+                            t_version[tenant] || e_stream[number] || int8send(e_version[number]) || m_told_by[mark]
                         ), 1, 16);
                     END IF;
+                    mark := mark + 1;
                 END LOOP;
                 IF u_claim[unit] > 0 THEN
                     c_position[u_claim[unit]] := place;
-                    c_taken[u_claim[unit]] := place;
                 END IF;
             END IF;
         END IF;
-        kinds[unit] := kind;
+        IF kind > 0 THEN
+            kinds[unit] := kind;
+        END IF;
         places[unit] := place;
-        entries[unit] := entry;
         first_entry := last_entry + 1;
     END LOOP;
 
     IF last > previous THEN
+        -- Many values of an array are got one by one for less than unnest() needs to lay them down in rows first.
         INSERT INTO events
-            SELECT * FROM unnest(e_position, e_stream, e_version, e_topic, e_state) AS new (position, a, b, c, d)
-            WHERE new.position IS NOT NULL;
+            SELECT e_position[n], e_stream[n], e_version[n], e_topic[n], e_state[n]
+            FROM generate_series(1, cardinality(e_position)) AS n WHERE e_position[n] IS NOT NULL;
         INSERT INTO claims
-            SELECT * FROM unnest(c_key, c_taken) AS new (key, position) WHERE new.position IS NOT NULL;
+            SELECT c_key[n], c_position[n] FROM generate_series(1, cardinality(c_key)) AS n WHERE c_position[n] > previous;
         INSERT INTO landmarks
-            SELECT new.position FROM unnest(e_position, e_mark) AS new (position, mark)
-            WHERE new.mark > 0 AND new.position IS NOT NULL;
+            SELECT e_position[new.entry] FROM unnest(m_entry) AS new (entry) WHERE e_position[new.entry] IS NOT NULL;
         INSERT INTO directories
             SELECT new.tenant, new.version FROM unnest(t_tenant, t_version, t_moved) AS new (tenant, version, moved)
             WHERE new.moved
             ON CONFLICT ON CONSTRAINT directories_pkey DO UPDATE SET version = excluded.version;
         INSERT INTO bodies
-            SELECT e_position[new.entry], new.salt, new.data, new.payload
-            FROM unnest(b_entry, b_salt, b_data, b_payload) AS new (entry, salt, data, payload)
-            WHERE e_position[new.entry] IS NOT NULL;
+            SELECT e_position[b_entry[n]], b_salt[n], b_data[n], b_payload[n]
+            FROM generate_series(1, cardinality(b_entry)) AS n WHERE e_position[b_entry[n]] IS NOT NULL;
         INSERT INTO secrets
             SELECT new.id, new.webhook, new.sealed
             FROM unnest(k_entry, k_id, k_webhook, k_sealed) AS new (entry, id, webhook, sealed)
