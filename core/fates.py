@@ -8,7 +8,7 @@ from typing import NamedTuple
 from core.history_entries import page, standings
 from core.history_question import Wanted
 from core.ledger.read import Reader
-from core.ledger.views import Views
+from core.ledger.view_store import ViewStore
 from core.limits import LIST_MAX
 from core.model import webhook
 from core.model.webhook import Webhook
@@ -21,7 +21,7 @@ class Fate(NamedTuple):
     waiting: int
 
 
-def fates(views: Views, reader: Reader, switched: Sequence[Webhook]) -> dict[int, Fate]:
+def fates(views: ViewStore, reader: Reader, switched: Sequence[Webhook]) -> dict[int, Fate]:
     """By number, for each of these webhooks as they were before they were switched."""
     standing = standings(views, [known.number for known in switched])
     found = {}
@@ -32,7 +32,7 @@ def fates(views: Views, reader: Reader, switched: Sequence[Webhook]) -> dict[int
     return found
 
 
-def _cancelled(views: Views, reader: Reader, known: Webhook) -> int:
+def _cancelled(views: ViewStore, reader: Reader, known: Webhook) -> int:
     events = [one.event for one in reader.stream(known.id)]
     disabled_at = max((event.at for event in events if isinstance(event, webhook.Disabled)), default=None)
     if disabled_at is None:

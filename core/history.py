@@ -6,7 +6,6 @@ from the delivery's own short stream, when somebody asks for one delivery: core/
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from core import history_table
 from core.history_table import CANCELLED, DELIVERED, FAILED, PENDING, RETRYING, Details, Request, Row
 from core.ledger.read import Reader
 from core.ledger.unit import Body, Recorded
+from core.ledger.view_store import Writing
 from core.limits import HISTORY_REASON_CHARS_MAX
 from core.model.delivery import AttemptFailed, Cancelled, Created, Delivered, LateAttempt
 from core.model.portal_event import Received
@@ -49,7 +49,7 @@ class History:
 
     def written(self, batch: Batch) -> None: ...
 
-    def write(self, connection: sqlite3.Connection, batch: Batch) -> None:
+    def write(self, connection: Writing, batch: Batch) -> None:
         new, outcomes = self._fold(batch)
         changes: dict[tuple[int, str], list[int]] = {}
         for row in new.values():

@@ -7,16 +7,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core.history_question import ARMS_MAX, Condition, Known, Plan, Wanted, ids_of, plan
+from core.history_question import ARMS_MAX, NUMBER_MAX, Condition, Known, Plan, Wanted, ids_of, plan
 from core.history_table import STATES, Request, chunks, decode_details
 from core.ledger.read import Reader
-from core.ledger.views import Views
+from core.ledger.view_store import ViewStore
 from core.limits import LOOKED_MAX, LOOKED_TEXT_MAX
 from core.model.delivery import Redelivery, Replay, State
 from core.model.portal_event import Received
 
 COLUMNS = "h.number, h.webhook, h.outcome, h.status, w.tenant, t.name, h.details"
 JOINED = "history_2 h JOIN history_webhooks_2 w ON w.webhook=h.webhook JOIN history_triggers_2 t ON t.id=h.trigger"
+
+NEWEST = (
+    "SELECT h.number FROM history_2 h INDEXED BY history_2_webhook WHERE h.webhook=w.webhook"
+    " ORDER BY h.number DESC LIMIT 1"
+)
+"""The newest delivery of a webhook w."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -68,11 +74,11 @@ class Page(NamedTuple):
 
 
 Matches = Callable[[Sequence[Entry]], Sequence[bool]]
-"""Which of these deliveries are meant: what SQLite cannot decide."""
+"""Which of these deliveries are meant: what SQL cannot decide."""
 
 
 def page(
-    views: Views,
+    views: ViewStore,
     reader: Reader,
     wanted: Wanted,
     limit: int,
@@ -109,7 +115,9 @@ def _is_about(entry: Entry, target: str | None) -> bool:
     return target is None or any(id in entry.targets for id in ids_of(target))
 
 
-def count(views: Views, reader: Reader, wanted: Wanted, *, matches: Matches | None = None) -> tuple[int, int | None]:
+def count(
+    views: ViewStore, reader: Reader, wanted: Wanted, *, matches: Matches | None = None
+) -> tuple[int, int | None]:
     """How many deliveries there are, and up to where they were counted, as a page's `looked_to`."""
     asked = _Asked(views, reader, wanted, oldest_first=False)
     if asked.low > asked.high or not asked.plan.arms:
@@ -117,15 +125,15 @@ def count(views: Views, reader: Reader, wanted: Wanted, *, matches: Matches | No
     if matches is not None or wanted.target is not None:
         found = page(views, reader, wanted, LOOKED_MAX, matches=matches)
         return len(found.entries), found.looked_to
-    select = asked.numbers(-1)
-    ((counted,),) = views.rows(f"SELECT count(*) FROM ({select.sql})", select.values)
+    select = asked.numbers(NUMBER_MAX)
+    ((counted,),) = views.rows(f"SELECT count(*) FROM ({select.sql}) AS found", select.values)
     return counted, asked.ends
 
 
 class _Asked:
     """A question with its plan, and from which number to which it goes."""
 
-    def __init__(self, views: Views, reader: Reader, wanted: Wanted, *, oldest_first: bool) -> None:
+    def __init__(self, views: ViewStore, reader: Reader, wanted: Wanted, *, oldest_first: bool) -> None:
         self._views, self._oldest_first = views, oldest_first
         known = _known(views, reader, wanted)
         self.plan: Plan = plan(wanted, known)
@@ -155,10 +163,10 @@ class _Asked:
         return self.plan.numbers(self.low, self.high, limit, oldest_first=self._oldest_first)
 
     def entries(self, limit: int) -> list[Entry]:
-        """The next *limit* that SQLite finds."""
+        """The next *limit* that are found."""
         order = "ASC" if self._oldest_first else "DESC"
         select = self.numbers(limit)
-        first = f"SELECT number FROM ({select.sql}) ORDER BY number {order} LIMIT ?"
+        first = f"SELECT number FROM ({select.sql}) AS found ORDER BY number {order} LIMIT ?"
         rows = self._views.rows(
             f"SELECT {COLUMNS} FROM {JOINED} WHERE h.number IN ({first}) ORDER BY h.number {order}",
             (*select.values, limit),
@@ -166,7 +174,7 @@ class _Asked:
         return [_entry(row) for row in rows]
 
 
-def _known(views: Views, reader: Reader, wanted: Wanted) -> Known:
+def _known(views: ViewStore, reader: Reader, wanted: Wanted) -> Known:
     """What the small tables say beforehand."""
     trigger = None
     if wanted.trigger is not None:
@@ -180,13 +188,14 @@ def _known(views: Views, reader: Reader, wanted: Wanted) -> Known:
     return Known(_webhooks(views, wanted), trigger, events)
 
 
-def _webhooks(views: Views, wanted: Wanted) -> Sequence[tuple[int, ...]] | None:
+def _webhooks(views: ViewStore, wanted: Wanted) -> Sequence[tuple[int, ...]] | None:
     if wanted.webhook is None and wanted.tenant is None:
         return None
     asked = {"webhook": wanted.webhook, "tenant": wanted.tenant}
-    where = " AND ".join(f"{column}=:{column}" for column, value in asked.items() if value is not None)
+    asked = {column: value for column, value in asked.items() if value is not None}
+    where = " AND ".join(f"{column}=?" for column in asked)
     sql = f"SELECT webhook, {', '.join(STATES)} FROM history_webhooks_2 WHERE {where} LIMIT {ARMS_MAX + 1}"
-    rows = views.rows(sql, asked)
+    rows = views.rows(sql, tuple(asked.values()))
     return rows if len(rows) <= ARMS_MAX else None
 
 
@@ -200,18 +209,18 @@ def _bounds(reader: Reader, wanted: Wanted) -> tuple[int, int]:
     return low, high
 
 
-def triggers(views: Views) -> list[str]:
+def triggers(views: ViewStore) -> list[str]:
     """All that there are deliveries of, by name."""
-    return [name for (name,) in views.rows("SELECT name FROM history_triggers_2 ORDER BY name")]
+    return sorted(name for (name,) in views.rows("SELECT name FROM history_triggers_2"))
 
 
-def get(views: Views, number: int) -> Entry | None:
+def get(views: ViewStore, number: int) -> Entry | None:
     """One delivery; None when there is none of that number."""
     rows = views.rows(f"SELECT {COLUMNS} FROM {JOINED} WHERE h.number=?", (number,))
     return _entry(rows[0]) if rows else None
 
 
-def redeliveries(views: Views, numbers: Iterable[int]) -> dict[int, list[int]]:
+def redeliveries(views: ViewStore, numbers: Iterable[int]) -> dict[int, list[int]]:
     """Of each of these deliveries that somebody had redelivered, the numbers of its redeliveries, oldest first."""
     found: dict[int, list[int]] = {}
     for some in chunks(list(numbers)):
@@ -222,14 +231,14 @@ def redeliveries(views: Views, numbers: Iterable[int]) -> dict[int, list[int]]:
     return found
 
 
-def standings(views: Views, webhooks: Iterable[int]) -> dict[int, Standing]:
+def standings(views: ViewStore, webhooks: Iterable[int]) -> dict[int, Standing]:
     """How these webhooks fare; one that has no deliveries yet is left out."""
     totals = ", ".join(f"w.{state}" for state in STATES)
     found: dict[int, Standing] = {}
     for some in chunks(list(webhooks)):
         rows = views.rows(
             f"SELECT w.webhook, h.number, h.outcome, h.status, h.details, {totals} FROM history_webhooks_2 w"
-            " JOIN history_2 h ON h.number=(SELECT max(number) FROM history_2 WHERE webhook=w.webhook)"
+            f" JOIN history_2 h ON h.number=({NEWEST})"
             f" WHERE w.webhook IN ({','.join('?' * len(some))})",
             some,
         )

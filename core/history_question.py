@@ -1,4 +1,4 @@
-"""What may be asked of the history, and how it is put to SQLite, so that an index answers it, or a bounded look; pure.
+"""What may be asked of the history, and how it is put in SQL, so that an index answers it, or a bounded look; pure.
 
 An answer is put together from arms. Each arm is a run of deliveries in the order of their numbers that an index leads
 to: those of one webhook, or those that went one way. What no index leads to is a condition on what the arms give; then
@@ -111,7 +111,7 @@ class Plan(NamedTuple):
             selects.append(
                 f"SELECT * FROM (SELECT h.number FROM {source}history_2 h {arm.read_by}"
                 f" WHERE {' AND '.join(condition.sql for condition in where)}"
-                f" ORDER BY {by}h.number {order} LIMIT ? OFFSET ?)"
+                f" ORDER BY {by}h.number {order} LIMIT ? OFFSET ?) AS arm"
             )
             values += [value for condition in where for value in condition.values]
             values += limit
@@ -149,7 +149,8 @@ def _arms(wanted: Wanted, known: Known, outcomes: Sequence[int] | None) -> tuple
     return [_trouble(outcome) for outcome in outcomes], {"outcome"}
 
 
-ALL = Condition("1")
+ALL = Condition("1=1")
+NONE = Condition("1=0")
 
 
 def _of_event(number: int, count: int) -> tuple[Arm, Arm]:
@@ -185,11 +186,11 @@ def _conditions(wanted: Wanted, known: Known, outcomes: Sequence[int] | None) ->
     if known.trigger is not None:
         found["trigger"] = Condition("h.trigger=?", (known.trigger,))
     if outcomes is not None:
-        found["outcome"] = Condition(f"h.outcome IN ({','.join(map(str, outcomes))})")
+        found["outcome"] = Condition(f"h.outcome IN ({','.join(map(str, outcomes))})") if outcomes else NONE
     classes, codes = classes_and_codes(wanted.statuses)
     if codes:
-        whole = ",".join(map(str, sorted(classes)))
-        found["status"] = Condition(f"(h.outcome%10 IN ({whole}) OR h.status IN ({_marks(codes)}))", tuple(codes))
+        whole = f"h.outcome%10 IN ({','.join(map(str, sorted(classes)))}) OR " if classes else ""
+        found["status"] = Condition(f"({whole}h.status IN ({_marks(codes)}))", tuple(codes))
     if wanted.target is not None:
         # They are there as they were packed; what else looks like it is sorted out later.
         ids = [pack(id) for id in ids_of(wanted.target)]

@@ -8,7 +8,6 @@ nothing. Triggers have no index; which of them occur in a stretch of numbers is 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from core.ledger.sqlite import ROWS_PER_STATEMENT, insert_rows
+from core.ledger.view_store import Writing
 from core.model.delivery import Redelivery, Replay, State
 
 Item = TypeVar("Item")
@@ -110,7 +110,7 @@ encode_details = msgspec.msgpack.Encoder().encode
 decode_details = msgspec.msgpack.Decoder(Details).decode
 
 
-def rows_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[Row]:
+def rows_of(connection: Writing, numbers: Sequence[int]) -> list[Row]:
     """The rows on disk of these deliveries, to be moved on."""
     found: list[Row] = []
     for some in chunks(numbers):
@@ -122,7 +122,7 @@ def rows_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[Row]
     return found
 
 
-def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def insert(connection: Writing, rows: Sequence[Row]) -> None:
     """Add deliveries that have no row yet, in the order of their numbers."""
     encode = encode_details
     triggers = {name: id for id, name in connection.execute("SELECT id, name FROM history_triggers_2")}
@@ -146,7 +146,7 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     )
     connection.executemany(
         "INSERT INTO history_stretches_2 VALUES (?,?)"
-        " ON CONFLICT (stretch) DO UPDATE SET triggers=triggers|excluded.triggers",
+        " ON CONFLICT (stretch) DO UPDATE SET triggers=history_stretches_2.triggers|excluded.triggers",
         stretches.items(),
     )
 
@@ -156,7 +156,7 @@ def trigger_bit(id: int) -> int:
     return 1 << min(id, TRIGGER_BIT_MAX)
 
 
-def move(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def move(connection: Writing, rows: Sequence[Row]) -> None:
     """Bring rows that are on disk to where their deliveries are now."""
     for some in chunks(rows):
         values: list[Any] = []
@@ -165,7 +165,7 @@ def move(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         connection.execute(_update(len(some)), values)
 
 
-def count(connection: sqlite3.Connection, changes: Mapping[tuple[int, str], list[int]]) -> None:
+def count(connection: Writing, changes: Mapping[tuple[int, str], list[int]]) -> None:
     """Add to the number of deliveries in each state, of each webhook: (webhook, its tenant) → what to add."""
     for some in chunks(list(changes.items())):
         values: list[Any] = []
@@ -189,14 +189,15 @@ def _marks(count: int) -> str:
 
 @cache
 def _update(rows: int) -> str:
+    # Of a column with nothing in it PostgreSQL would not know what it is.
     return (
-        "UPDATE history_2 SET outcome=v.column2, status=v.column3, details=v.column4"
+        "UPDATE history_2 SET outcome=v.column2, status=CAST(v.column3 AS INTEGER), details=v.column4"
         f" FROM (VALUES {','.join(['(?,?,?,?)'] * rows)}) AS v WHERE history_2.number=v.column1"
     )
 
 
 @cache
 def _upsert(rows: int) -> str:
-    added = ", ".join(f"{state}={state}+excluded.{state}" for state in STATES)
+    added = ", ".join(f"{state}=history_webhooks_2.{state}+excluded.{state}" for state in STATES)
     marks = ",".join(["(?,?,?,?,?,?,?)"] * rows)
     return f"INSERT INTO history_webhooks_2 VALUES {marks} ON CONFLICT (webhook) DO UPDATE SET {added}"

@@ -7,11 +7,11 @@ a restart nobody holds anything, which the lock on the data directory proves.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from core.directory import Directory
 from core.ledger.unit import Body, Recorded
+from core.ledger.view_store import Writing
 from core.limits import FAILING_MS_MAX
 from core.model import clock, delivery, webhook
 from core.model.event import Event
@@ -274,7 +274,7 @@ class Outbox:
         self._writing = batch
         return batch
 
-    def write(self, connection: sqlite3.Connection, batch: Batch) -> None:
+    def write(self, connection: Writing, batch: Batch) -> None:
         outbox_table.write(connection, batch)
 
     def written(self, batch: Batch) -> None:

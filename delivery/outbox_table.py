@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, NamedTuple
 
 import msgspec
 
 from core.ledger.read import Reader
 from core.ledger.sqlite import insert_rows
-from core.ledger.views import Views
+from core.ledger.view_store import ViewStore, Writing
 from core.model.portal_event import Received
 from delivery.rows import QUICK, Content, Lane, Row
 
@@ -28,6 +27,17 @@ TABLES = (
 )
 
 COLUMNS = "number, webhook, delivery, event, version, attempt, due, failed_at, failure"
+
+REPLACE_ROW = (
+    " ON CONFLICT (number) DO UPDATE SET webhook=excluded.webhook, delivery=excluded.delivery, event=excluded.event,"
+    " version=excluded.version, attempt=excluded.attempt, due=excluded.due, failed_at=excluded.failed_at,"
+    " failure=excluded.failure"
+)
+REPLACE_LANE = (
+    " ON CONFLICT (webhook) DO UPDATE SET last_success=excluded.last_success, failing_since=excluded.failing_since,"
+    " held_until=excluded.held_until"
+)
+REPLACE_REACTION = " ON CONFLICT (webhook) DO UPDATE SET reason=excluded.reason, cause=excluded.cause"
 
 
 class Moved(NamedTuple):
@@ -81,11 +91,11 @@ class Due(NamedTuple):
     first: int
 
 
-def write(connection: sqlite3.Connection, batch: Batch) -> None:
+def write(connection: Writing, batch: Batch) -> None:
     """Write a batch inside the follower's transaction."""
     if batch.shift_ms:
         _shift(connection, batch.shift_ms)
-    insert_rows(connection, "outbox_1", 9, batch.values, verb="REPLACE")
+    insert_rows(connection, "outbox_1", 9, batch.values, otherwise=REPLACE_ROW)
     connection.executemany(
         "UPDATE outbox_1 SET version=?, attempt=?, due=?, failed_at=?, failure=? WHERE number=? AND webhook=?",
         batch.moved.values(),
@@ -93,22 +103,22 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
     late = [(version, number) for number, version in batch.late.items()]
     connection.executemany("UPDATE outbox_1 SET version=? WHERE number=?", late)
     connection.executemany("DELETE FROM outbox_1 WHERE number=?", [(number,) for number in batch.deleted])
-    connection.executemany("REPLACE INTO outbox_webhooks_1 VALUES (?,?,?,?)", batch.lanes)
+    connection.executemany(f"INSERT INTO outbox_webhooks_1 VALUES (?,?,?,?){REPLACE_LANE}", batch.lanes)
     for webhook, reaction in batch.reactions.items():
         if reaction is None:
             connection.execute("DELETE FROM reactions_1 WHERE webhook=?", (webhook,))
         else:
-            connection.execute("REPLACE INTO reactions_1 VALUES (?,?,?)", (webhook, *reaction))
+            connection.execute(f"INSERT INTO reactions_1 VALUES (?,?,?){REPLACE_REACTION}", (webhook, *reaction))
 
 
-def _shift(connection: sqlite3.Connection, by_ms: int) -> None:
+def _shift(connection: Writing, by_ms: int) -> None:
     """As `Lane.shift`, for what is on disk."""
     connection.execute("UPDATE outbox_1 SET due=due+?", (by_ms,))
     connection.execute("UPDATE outbox_webhooks_1 SET held_until=max(held_until+?, 0) WHERE held_until>0", (by_ms,))
     connection.execute("UPDATE outbox_webhooks_1 SET failing_since=failing_since+?", (by_ms,))
 
 
-def lanes(views: Views, now_ms: int) -> list[Lane]:
+def lanes(views: ViewStore, now_ms: int) -> list[Lane]:
     """All webhooks that have rows or a past, as they were left."""
     found: dict[int, Lane] = {}
     for webhook, due, count in views.rows("SELECT webhook, min(due), count(*) FROM outbox_1 GROUP BY webhook"):
@@ -125,24 +135,24 @@ def lanes(views: Views, now_ms: int) -> list[Lane]:
     return list(found.values())
 
 
-def count(views: Views) -> int:
+def count(views: ViewStore) -> int:
     """How many deliveries have not ended."""
     ((rows,),) = views.rows("SELECT count(*) FROM outbox_1")
     return int(rows)
 
 
-def due(views: Views, now_ms: int) -> dict[int, Due]:
+def due(views: ViewStore, now_ms: int) -> dict[int, Due]:
     """How many rows of each webhook are due, and since when the first is; blocks."""
     sql = "SELECT webhook, count(*), min(due) FROM outbox_1 WHERE due<=? GROUP BY webhook"
     return {webhook: Due(count, first) for webhook, count, first in views.rows(sql, (now_ms,))}
 
 
-def reactions(views: Views) -> dict[int, tuple[str, int]]:
+def reactions(views: ViewStore) -> dict[int, tuple[str, int]]:
     """Reactions that were decided and not yet seen in the ledger: webhook → (reason, cause)."""
     return {webhook: (reason, cause) for webhook, reason, cause in views.rows("SELECT * FROM reactions_1")}
 
 
-def stock(views: Views, reader: Reader, wants: list[Want], now_ms: int) -> dict[int, Stock]:
+def stock(views: ViewStore, reader: Reader, wants: list[Want], now_ms: int) -> dict[int, Stock]:
     """Due rows for each lane that wants some, oldest first, with their content; blocks."""
     found: dict[int, Stock] = {}
     for webhook, limit, cursor in wants:
@@ -173,7 +183,7 @@ def fill(reader: Reader, rows: list[Row]) -> None:
         row.content = contents.get(row.event)
 
 
-def numbers_of(views: Views, webhook: int, limit: int) -> list[tuple[int, bytes, int]]:
+def numbers_of(views: ViewStore, webhook: int, limit: int) -> list[tuple[int, bytes, int]]:
     """Deliveries of one webhook that have not ended: (number, stream, version)."""
     return [
         (number, delivery, version)

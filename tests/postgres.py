@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from core.ledger.migrate import migrate
+from core.ledger.migrate import migrate, views_schema
 from core.ledger.store import Database
 
 _NUMBERS = count(1)
@@ -59,7 +59,7 @@ def new_database() -> Database:
 def drop(database: Database) -> None:
     """Make room for the next one."""
     with psycopg.connect(database.url, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {database.schema} CASCADE")
+        connection.execute(f"DROP SCHEMA IF EXISTS {database.schema}, {views_schema(database.schema)} CASCADE")
 
 
 def cut(database: Database) -> None:

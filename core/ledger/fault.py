@@ -5,10 +5,14 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from eventsourcing import persistence
 from eventsourcing.persistence import PersistenceError
 
 FAULTS = (sqlite3.Error, PersistenceError)
 """What a ledger raises that cannot be read or written just now: SQLite's, and what the library makes of others'."""
+
+PASSING = (sqlite3.OperationalError, persistence.OperationalError, persistence.InterfaceError)
+"""Those of them that may be over when it is tried again."""
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

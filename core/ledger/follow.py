@@ -7,7 +7,6 @@ any split of the ledger into such batches gives equal rows.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -16,11 +15,11 @@ from typing import Any, Protocol
 from core.alarms import Alarm, Alarms
 from core.clock import Clock
 from core.errors import ConflictError, LedgerError
-from core.ledger.fault import in_words
+from core.ledger.fault import FAULTS, PASSING, in_words
 from core.ledger.read import Reader
 from core.ledger.tail import Segment
 from core.ledger.unit import Body, Recorded
-from core.ledger.views import Views
+from core.ledger.view_store import ViewStore, Writing
 from core.ledger.writer import Writer
 from core.limits import FOLD_EVENTS_MAX, FOLD_MS, GATHERED_EVENTS_MAX, READ_EVENTS_MAX
 from core.log import Log
@@ -52,7 +51,7 @@ class View(Protocol):
         """Hand over what was gathered since the last drain."""
         ...
 
-    def write(self, connection: sqlite3.Connection, batch: Any) -> None:
+    def write(self, connection: Writing, batch: Any) -> None:
         """Write a batch, inside a transaction."""
         ...
 
@@ -67,7 +66,7 @@ class Follower:
     def __init__(
         self,
         view: View,
-        views: Views,
+        views: ViewStore,
         writer: Writer,
         reader: Reader,
         executor: Executor,
@@ -164,9 +163,9 @@ class Follower:
         while not self._is_stopping:
             try:
                 return await loop.run_in_executor(self._executor, self._reader.after, self.taken, READ_EVENTS_MAX)
-            except sqlite3.OperationalError as error:
+            except PASSING as error:
                 await self._failed(in_words(error, self._reader.recorder.path))
-            except (sqlite3.DatabaseError, LedgerError) as error:
+            except (*FAULTS, LedgerError) as error:
                 # Waiting does not help, and to go on behind it would leave it out.
                 fault = str(error) if isinstance(error, LedgerError) else in_words(error, self._reader.recorder.path)
                 self.fault = fault
@@ -226,9 +225,13 @@ class Follower:
     async def _persist(self, batch: Any, previous: int, last: int) -> bool:
         """Write a batch, again and again if the disk does not take it. False: it cannot be written by us, ever."""
         loop = asyncio.get_running_loop()
+
+        def fill(connection: Writing) -> None:
+            self.view.write(connection, batch)
+
         while True:
             try:
-                await loop.run_in_executor(self._executor, self._transaction, batch, previous, last)
+                await loop.run_in_executor(self._executor, self._views.write, self.view.name, previous, last, fill)
             except ConflictError as error:
                 self.fault = str(error)
                 log.say("view.stands_by", view=self.view.name, error=error)
@@ -251,9 +254,9 @@ class Follower:
 
     def _passing(self, error: Exception) -> str | None:
         """What is wrong, in words, if it may pass: the disk may take the batch later, a damaged file is made anew."""
-        if isinstance(error, sqlite3.Error) and self._views.doubt(error):
+        if isinstance(error, FAULTS) and self._views.doubt(error):
             return self._views.damage
-        return in_words(error, self._views.path) if isinstance(error, sqlite3.OperationalError) else None
+        return in_words(error, self._views.path) if isinstance(error, PASSING) else None
 
     async def _failed(self, fault: str) -> None:
         """The disk does not answer as it should: wait a moment."""
@@ -265,19 +268,6 @@ class Follower:
         self._alarms.after(RETRY_MS, pause.set)
         await pause.wait()
         del self._pauses[pause]
-
-    def _transaction(self, batch: Any, previous: int, last: int) -> None:
-        connection = self._views.writing
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._views.move(self.view.name, previous, last)
-            self.view.write(connection, batch)
-            connection.execute("COMMIT")
-            self._views.moved(self.view.name, last)
-        except BaseException:  # whatever it was, no transaction may stay open
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     async def stop(self) -> None:
         """Write what is left, unless the disk does not take it; the next start makes up for that."""

@@ -48,9 +48,10 @@ def migrate(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> 
     execute = connection.execute
     execute("SELECT pg_advisory_lock(%s, %s)", LOCK)
     try:
-        if execute("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
-            # Asked first: whoever owns the schema need not be let make others.
-            execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
+        for name in (schema, views_schema(schema)):
+            if execute("SELECT FROM pg_namespace WHERE nspname = %s", (name,)).fetchone() is None:
+                # Asked first: whoever owns the schemas need not be let make others.
+                execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
         # Named last, or temporary tables would be found first, also by a function that runs as its owner.
         execute(SQL("SET search_path TO {}, pg_temp").format(Identifier(schema)))
         execute(
@@ -74,17 +75,25 @@ def migrate(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> 
 
 
 def grant(connection: psycopg.Connection[tuple[object, ...]], schema: str, role: str) -> None:
-    """Let a role read the ledger, and write it by its function alone."""
-    names = {"schema": Identifier(schema), "role": Identifier(role)}
+    """Let a role read the ledger, write it by its function alone, and make and follow views."""
+    names = {"schema": Identifier(schema), "views": Identifier(views_schema(schema)), "role": Identifier(role)}
     with connection.transaction():
         for statement in (
             "GRANT USAGE ON SCHEMA {schema} TO {role}",
             "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
             "GRANT EXECUTE ON FUNCTION {schema}.append TO {role}",
-            # It holds nothing that is not in the events.
+            # What holds nothing that is not in the events.
             "GRANT INSERT, UPDATE ON {schema}.snapshots TO {role}",
+            "GRANT USAGE, CREATE ON SCHEMA {views} TO {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {views} TO {role}",
         ):
             connection.execute(SQL(statement).format(**names))
+
+
+def views_schema(schema: str) -> str:
+    """Where the views of the ledger in *schema* are. Not beside it: who may make tables there could also make what its
+    function, which runs as its owner, would take for its own."""
+    return f"{schema}_views"
 
 
 def form_of(connection: psycopg.Connection[tuple[object, ...]]) -> int:

@@ -7,7 +7,7 @@ calls them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -50,14 +50,15 @@ def connect(url: str, schema: str, *, timeout_s: float = READ_S) -> Connection:
     """A connection in autocommit mode, with the schema first on its search path. psycopg.Error when there is none."""
     connection: Connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S, row_factory=tuple_row)
     try:
-        _configure(connection, schema, timeout_s)
+        configure(connection, schema, timeout_s)
     except BaseException:  # whatever it was, nothing stays open
         connection.close()
         raise
     return connection
 
 
-def _configure(connection: Connection, schema: str, timeout_s: float = READ_S) -> None:
+def configure(connection: Connection, schema: str, timeout_s: float = READ_S) -> None:
+    """Make a new connection ours: autocommit, the schema first on its search path, no waiting without end."""
     connection.autocommit = True
     connection.adapters.register_dumper(Array, ArrayDumper)
     connection.execute(SQL("SET search_path TO {}, pg_temp").format(Identifier(schema)))
@@ -84,7 +85,7 @@ class LedgerDatastore(PostgresDatastore):
     """The library's datastore over a pool that is made from a URL, as libpq reads it: `PGPASSFILE`, `sslmode` and all
     else mean what people expect."""
 
-    def __init__(self, url: str, schema: str) -> None:
+    def __init__(self, url: str, schema: str, configure: Callable[[Connection, str], None] = configure) -> None:
         self.schema, self.originator_id_type, self.enable_db_functions = schema, "uuid", False
         self.pool_open_timeout = None
         self.lock_timeout, self.pre_ping, self.single_row_tracking = LOCK_S, False, True
@@ -93,12 +94,32 @@ class LedgerDatastore(PostgresDatastore):
         self.pool = ConnectionPool(  # type: ignore[assignment]
             url,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_S, "row_factory": tuple_row},
-            configure=lambda connection: _configure(connection, schema),
+            configure=lambda connection: configure(connection, schema),
             min_size=1,
             max_size=READ_CONNECTIONS_MAX,
             timeout=CONNECT_S,
             open=False,
         )
+
+
+def path_of(url: str) -> str:
+    """What to call a database: without its password."""
+    info = psycopg.conninfo.conninfo_to_dict(url)
+    return f"the database {info.get('dbname') or info.get('user') or ''!s}"
+
+
+def rows_from(datastore: PostgresDatastore, sql: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """All rows of one query, on a connection of a pool. PersistenceError when the database cannot be asked."""
+    for tries_left in range(READ_CONNECTIONS_MAX, -1, -1):
+        connection = None
+        try:
+            with datastore.get_connection() as connection, connection.cursor(binary=True) as cursor:
+                return cursor.execute(sql, parameters).fetchall()  # type: ignore[return-value]
+        except (OperationalError, InterfaceError):
+            # That a connection is broken shows when it is used. The pool drops it then, and all may be.
+            if connection is None or not connection.closed or not tries_left:
+                raise
+    raise AssertionError
 
 
 class PostgresRecorder(PostgresApplicationRecorder):
@@ -131,8 +152,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
     @property
     def path(self) -> str:
         """What to call it: without its password."""
-        info = psycopg.conninfo.conninfo_to_dict(self.url)
-        return f"the database {info.get('dbname') or info.get('user') or ''!s}"
+        return path_of(self.url)
 
     @property
     def identity(self) -> bytes:
@@ -164,16 +184,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query, which has `?` where its parameters go."""
-        for tries_left in range(READ_CONNECTIONS_MAX, -1, -1):
-            connection = None
-            try:
-                with self._connection() as connection, connection.cursor(binary=True) as cursor:
-                    return cursor.execute(_ours(sql), parameters).fetchall()
-            except (OperationalError, InterfaceError):
-                # That a connection is broken shows when it is used. The pool drops it then, and all may be.
-                if connection is None or not connection.closed or not tries_left:
-                    raise
-        raise AssertionError
+        return rows_from(self.datastore, _ours(sql), parameters)
 
     def rows_of(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         """Rows of *sql*, in which `IN ({})` stands for a list of values, for any number of them."""

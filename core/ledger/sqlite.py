@@ -21,6 +21,7 @@ from core.errors import LedgerError
 from core.ledger.connection import LedgerDatastore, connect
 from core.ledger.fault import in_words, is_damage
 from core.ledger.upgrade import UPGRADES
+from core.ledger.view_store import Writing
 
 SCHEMA = 2
 """Number of the tables' form, kept in the file (`PRAGMA user_version`)."""
@@ -238,12 +239,12 @@ def _bytes(originator_id: UUID | str) -> bytes:
 
 
 def insert_rows(
-    connection: sqlite3.Connection, table: str, columns: int, values: list[Any], *, verb: str = "INSERT"
+    connection: Writing, table: str, columns: int, values: list[Any], *, verb: str = "INSERT", otherwise: str = ""
 ) -> None:
-    """Insert rows given as one flat list of values."""
+    """Insert rows given as one flat list of values. *otherwise*: ` ON CONFLICT …`, what is done where one is there."""
     start, rows = 0, len(values) // columns
     for size in ROWS_PER_STATEMENT:
-        sql = _statement(verb, table, columns, size)
+        sql = _statement(verb, table, columns, size, otherwise)
         while rows >= size:
             end = start + size * columns
             connection.execute(sql, values[start:end])
@@ -251,6 +252,6 @@ def insert_rows(
 
 
 @cache
-def _statement(verb: str, table: str, columns: int, rows: int) -> str:
+def _statement(verb: str, table: str, columns: int, rows: int, otherwise: str) -> str:
     row = f"({','.join('?' * columns)})"
-    return f"{verb} INTO {table} VALUES {','.join([row] * rows)}"
+    return f"{verb} INTO {table} VALUES {','.join([row] * rows)}{otherwise}"

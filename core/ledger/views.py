@@ -16,6 +16,7 @@ from core.errors import ConflictError, LedgerError
 from core.ledger.connection import LedgerDatastore, connect
 from core.ledger.fault import is_damage, rolled_back
 from core.ledger.files import put_in_place, remove
+from core.ledger.view_store import Writing
 from core.log import Log
 
 log = Log("views")
@@ -73,7 +74,7 @@ class Views:
 
     # Damage.
 
-    def doubt(self, error: sqlite3.Error) -> bool:
+    def doubt(self, error: Exception) -> bool:
         """Whether the file is damaged, as *error* may say; then it is not used any more than can be helped."""
         if is_damage(error) and self.damage is None:
             self.damage = f"{self.path} is damaged ({error}): it is made anew, lists and retries wait"
@@ -116,6 +117,21 @@ class Views:
         self._seen[view] = int(position)
         return int(position)
 
+    def write(self, view: str, previous: int, position: int, fill: Callable[[Writing], None]) -> None:
+        """In one transaction: the view goes on from *previous* to *position*, and *fill* writes its rows. ConflictError
+        when somebody else follows; sqlite3.Error when the disk does not take it."""
+        connection = self.writing
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self.move(view, previous, position)
+            fill(connection)
+            connection.execute("COMMIT")
+        except BaseException:  # whatever it was, no transaction may stay open
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._seen[view] = position
+
     def move(self, view: str, previous: int, position: int) -> None:
         """Inside a transaction: this view has seen up to *position*. ConflictError when somebody else follows."""
         moved = self.writing.execute(
@@ -124,11 +140,7 @@ class Views:
         if moved.rowcount != 1:
             raise ConflictError(f"somebody else follows the view {view!r}")
 
-    def moved(self, view: str, position: int) -> None:
-        """The transaction is on disk that brought this view to *position*."""
-        self._seen[view] = position
-
-    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query; blocks. sqlite3.Error when the file cannot be read."""
         with self._turn:
             if self._is_closed:

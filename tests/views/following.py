@@ -35,10 +35,7 @@ def follow_in_pieces(books, views, make, cuts, events_max=None):
 def write(views, view, previous, last):
     """One batch in one transaction."""
     batch = view.drain()
-    views.writing.execute("BEGIN IMMEDIATE")
-    views.move(view.name, previous, last)
-    view.write(views.writing, batch)
-    views.writing.execute("COMMIT")
+    views.write(view.name, previous, last, lambda connection: view.write(connection, batch))
     view.written(batch)
 
 

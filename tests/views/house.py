@@ -1,4 +1,4 @@
-"""A ledger with its writer and the file of its views, on a clock that only the test turns."""
+"""A ledger with its writer and its views, on a clock that only the test turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from core.ledger.follow import Follower
 from core.ledger.read import Reader
 from core.ledger.unit import Unit
-from core.ledger.views import Views
 from core.ledger.writer import Writer
 from core.limits import READ_EVENTS_MAX
 from core.mending import Mending
@@ -22,8 +21,8 @@ from tests.views.seen import Seen
 class House:
     """What a follower stands on."""
 
-    def __init__(self, data):
-        self.books = Books(data)
+    def __init__(self, data, store):
+        self.books, self.store = Books(data), store
         self.clock = InventedClock()
         self.threads = [ThreadPoolExecutor(1), ThreadPoolExecutor(1), ThreadPoolExecutor(1)]
         self.file = data / "views.sqlite"
@@ -32,7 +31,7 @@ class House:
         self._next = 1
 
     def open_views(self):
-        return Views(self.file, self.books.recorder.identity, self.books.appender.last)
+        return self.store.open(self.books.recorder, self.books.appender.last)
 
     def reopen_views(self):
         """As the next process does."""

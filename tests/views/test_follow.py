@@ -26,14 +26,14 @@ async def _deadline():
         yield
 
 
-async def test_what_was_recorded_before_is_read_from_disk(house):
+async def test_what_was_recorded_before_is_read_from_disk(any_house):
     """A follower that starts behind gathers all of the ledger before it is started, and writes it."""
-    house.record_before(5_000)
-    follower = house.follower()
+    any_house.record_before(5_000)
+    follower = any_house.follower()
     await follower.start()
     assert follower.taken == 5_000
     await follower.reach(5_000)
-    assert house.seen() == list(range(1, 5_001))
+    assert any_house.seen() == list(range(1, 5_001))
 
 
 async def test_what_is_in_the_tail_is_not_read_again(house):
@@ -46,17 +46,17 @@ async def test_what_is_in_the_tail_is_not_read_again(house):
     assert house.seen() == [1, 2, 3, 4, 5, 6, 7]
 
 
-async def test_new_events_are_gathered_for_a_while_and_written_at_once(house):
+async def test_new_events_are_gathered_for_a_while_and_written_at_once(any_house):
     """Commits of a quarter of a second become one batch; until then there are no rows of them."""
     view = Seen()
-    follower = house.follower(view, reader=NO_READER)
+    follower = any_house.follower(view, reader=NO_READER)
     await follower.start()
-    await house.record(2)
-    await house.record()
-    assert (view.taken, view.batches, house.seen()) == ([1, 2, 3], [], [])
-    house.clock.turn_to(house.clock.now_ms() + FOLD_MS)
+    await any_house.record(2)
+    await any_house.record()
+    assert (view.taken, view.batches, any_house.seen()) == ([1, 2, 3], [], [])
+    any_house.clock.turn_to(any_house.clock.now_ms() + FOLD_MS)
     await follower.flush()
-    assert (view.batches, house.seen()) == ([[1, 2, 3]], [1, 2, 3])
+    assert (view.batches, any_house.seen()) == ([[1, 2, 3]], [1, 2, 3])
 
 
 async def test_bodies_come_with_events_from_memory(house):
@@ -68,17 +68,17 @@ async def test_bodies_come_with_events_from_memory(house):
     assert view.bodies == {2: body}
 
 
-async def test_reach_answers_when_the_rows_are_there(house):
+async def test_reach_answers_when_the_rows_are_there(any_house):
     """Who waits for a position does not wait for the quarter of a second, and finds its rows."""
-    follower = house.follower()
+    follower = any_house.follower()
     waiting = asyncio.create_task(follower.reach(2))
-    await house.record()
+    await any_house.record()
     await follower.reach(1)
-    assert house.seen() == [1]
+    assert any_house.seen() == [1]
     assert not waiting.done()
-    await house.record()
+    await any_house.record()
     await waiting
-    assert house.seen() == [1, 2]
+    assert any_house.seen() == [1, 2]
     await follower.reach(1)
 
 
@@ -124,33 +124,33 @@ async def test_who_lost_the_view_to_another_stands_by(house):
     assert house.seen() == []
 
 
-async def test_a_batch_that_the_disk_refuses_is_written_later(house):
+async def test_a_batch_that_the_disk_refuses_is_written_later(any_house):
     """When the disk does not take a batch nothing of it stays, and the same batch is written a second later."""
     view = Seen(sqlite3.OperationalError("disk I/O error"), sqlite3.OperationalError("database or disk is full"))
-    follower = house.follower(view)
-    await house.record(2)
+    follower = any_house.follower(view)
+    await any_house.record(2)
     flushing = asyncio.create_task(follower.flush())
-    await house.until(lambda: follower.fault is not None)
-    assert house.seen() == []
-    await house.record()
-    began = house.clock.now_ms()
-    await house.until(flushing.done)
-    assert house.clock.now_ms() - began >= RETRY_MS
+    await any_house.until(lambda: follower.fault is not None)
+    assert any_house.seen() == []
+    await any_house.record()
+    began = any_house.clock.now_ms()
+    await any_house.until(flushing.done)
+    assert any_house.clock.now_ms() - began >= RETRY_MS
     await follower.flush()
-    assert (view.batches, house.seen(), follower.fault) == ([[1, 2], [3]], [1, 2, 3], None)
+    assert (view.batches, any_house.seen(), follower.fault) == ([[1, 2], [3]], [1, 2, 3], None)
 
 
-async def test_what_a_view_cannot_write_is_not_left_out(house):
+async def test_what_a_view_cannot_write_is_not_left_out(any_house):
     """A batch that a view itself cannot write stops it: later events are not written as if that one had been."""
-    follower = house.follower(Seen(KeyError("a bug")))
-    await house.record()
+    follower = any_house.follower(Seen(KeyError("a bug")))
+    await any_house.record()
     await follower.flush()
     assert follower.stands_by
     assert follower.fault == "KeyError: 'a bug'"
-    await house.record()
+    await any_house.record()
     await follower.reach(2)
-    assert house.seen() == []
-    assert house.views.rows("SELECT position FROM tracking") == [(0,)]
+    assert any_house.seen() == []
+    assert any_house.views.rows("SELECT position FROM tracking") == [(0,)]
 
 
 async def test_a_stop_does_not_wait_for_a_broken_disk(house):

@@ -8,8 +8,6 @@ from hypothesis import given
 from core.history import History
 from core.history_entries import page, redeliveries, standings
 from core.history_question import Wanted
-from core.ledger.files import remove
-from core.ledger.views import Views
 from tests.views.following import CUTS, follow_in_pieces, rows_of
 from tests.views.ledgers import STEPS, books_of
 from tests.views.plain_fold import plain_fold, totals
@@ -22,17 +20,18 @@ def plain(entry):
     return known
 
 
-def followed(books, cuts):
-    views = Views(books.recorder.path.with_name("views.sqlite"), books.recorder.identity)
+def followed(store, books, cuts):
+    store.clear(books.recorder)
+    views = store.open(books.recorder)
     follow_in_pieces(books, views, lambda: History(books.reader), cuts)
     return views
 
 
 @given(STEPS, CUTS)
-def test_any_split_folds_to_what_plain_loops_find(steps, cuts):
+def test_any_split_folds_to_what_plain_loops_find(store, steps, cuts):
     """Whatever happened, and wherever the batches begin, each delivery's row is what the plain fold makes of it."""
     with books_of(steps) as books:
-        views = followed(books, cuts)
+        views = followed(store, books, cuts)
         expected = plain_fold(books.reader.after(0))
         found = page(views, books.reader, Wanted(), 1_000).entries
         assert [plain(entry) for entry in found] == [expected[number] for number in sorted(expected, reverse=True)]
@@ -43,11 +42,11 @@ def test_any_split_folds_to_what_plain_loops_find(steps, cuts):
         views.close()
 
 
-def test_many_deliveries_move_at_once():
+def test_many_deliveries_move_at_once(store):
     """Deliveries that are on disk are moved by the dozen, none of them left out, whatever their number."""
     steps = [("event", 0, 7)] * 40 + [("failed", 0, 6)] + [("delivered", 0, 0)] * 117
     with books_of(steps) as books:
-        views = followed(books, [(3 + 40 * 4, 1, False)])
+        views = followed(store, books, [(3 + 40 * 4, 1, False)])
         expected = plain_fold(books.reader.after(0))
         found = page(views, books.reader, Wanted(), 1_000).entries
         assert {entry.number: plain(entry) for entry in found} == expected
@@ -56,13 +55,12 @@ def test_many_deliveries_move_at_once():
 
 
 @given(STEPS, CUTS)
-def test_any_split_gives_equal_rows(steps, cuts):
+def test_any_split_gives_equal_rows(store, steps, cuts):
     """Rows on disk are the same to the byte, whether the ledger was folded at once or in pieces, with restarts."""
     with books_of(steps) as books:
-        whole = followed(books, [(1_000, 1, False)])
+        whole = followed(store, books, [(1_000, 1, False)])
         at_once = rows_of(whole, History)
         whole.close()
-        remove(whole.path)
-        pieces = followed(books, cuts)
+        pieces = followed(store, books, cuts)
         assert rows_of(pieces, History) == at_once
         pieces.close()

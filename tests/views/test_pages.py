@@ -11,7 +11,6 @@ from core.history import History
 from core.history_entries import count, get, page, standings
 from core.history_question import Wanted
 from core.history_text import matches_of
-from core.ledger.views import Views
 from tests.views.asked import MANY_STEPS, QUESTIONS, TEXTS, asked_of, has_text, is_meant
 from tests.views.following import follow_in_pieces
 from tests.views.ledgers import books_of
@@ -30,8 +29,9 @@ NARROW = {
 }
 
 
-def followed(books):
-    views = Views(books.recorder.path.with_name("views.sqlite"), books.recorder.identity)
+def followed(store, books):
+    store.clear(books.recorder)
+    views = store.open(books.recorder)
     follow_in_pieces(books, views, lambda: History(books.reader), [(50, 1, False)])
     return views
 
@@ -54,10 +54,10 @@ def meant(books, asked):
 
 @settings(max_examples=50)
 @given(MANY_STEPS, st.lists(QUESTIONS, min_size=30, max_size=30), st.integers(1, 20), st.booleans())
-def test_a_page_is_what_was_asked_for(steps, questions, limit, oldest_first):
+def test_a_page_is_what_was_asked_for(store, steps, questions, limit, oldest_first):
     """Every mix of filters gives the first deliveries it lets through, newest or oldest first, and their number."""
     with books_of(steps) as books:
-        views = followed(books)
+        views = followed(store, books)
         for asked in [asked_of(books, question) for question in questions]:
             expected = meant(books, asked)[:: 1 if oldest_first else -1]
             wanted = Wanted(**asked)
@@ -71,14 +71,16 @@ def test_a_page_is_what_was_asked_for(steps, questions, limit, oldest_first):
 @given(
     MANY_STEPS, st.lists(QUESTIONS, min_size=30, max_size=30), st.integers(1, 5), LOOKS, st.booleans(), st.booleans()
 )
-def test_what_may_not_look_far_comes_to_all_in_the_end(steps, questions, limit, looked_max, oldest_first, is_narrow):
+def test_what_may_not_look_far_comes_to_all_in_the_end(
+    store, steps, questions, limit, looked_max, oldest_first, is_narrow
+):
     """However little is looked through at a time, what begins where the one before ended leaves nothing out; nor with
     short stretches of numbers, bits that triggers share, and few arms."""
     with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.history_entries.LOOKED_MAX", looked_max)
         for name, value in NARROW.items() if is_narrow else ():
             patch.setattr(name, value)
-        views = followed(books)
+        views = followed(store, books)
         for asked in [asked_of(books, question) for question in questions]:
             seen, wanted, looked_to = [], Wanted(**asked), 0
             while looked_to is not None:
@@ -97,12 +99,12 @@ def test_what_may_not_look_far_comes_to_all_in_the_end(steps, questions, limit, 
 
 @settings(max_examples=50)
 @given(MANY_STEPS, st.lists(st.tuples(QUESTIONS, TEXTS), min_size=10, max_size=10), LOOKS)
-def test_a_text_is_found_wherever_it_stands(steps, questions, looked_max):
+def test_a_text_is_found_wherever_it_stands(store, steps, questions, looked_max):
     """Beside any mix of filters, a text finds what has it in one of its places, in any case of letters."""
     with books_of(steps) as books, pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.history_entries.LOOKED_TEXT_MAX", looked_max)
         patch.setattr("core.history_entries.CHUNK", 2)
-        views, deliveries = followed(books), plain_fold(books.reader.after(0))
+        views, deliveries = followed(store, books), plain_fold(books.reader.after(0))
         webhooks = directory_of(books).by_number.values()
         for asked, text in [(asked_of(books, question), text) for question, text in questions]:
             expected = [number for number in meant(books, asked) if has_text(deliveries[number], text)][::-1]
@@ -116,10 +118,10 @@ def test_a_text_is_found_wherever_it_stands(steps, questions, looked_max):
         views.close()
 
 
-def test_times_are_inclusive():
+def test_times_are_inclusive(store):
     """A delivery whose commit was made at the very millisecond that is asked for is there, from and until."""
     with books_of([("event", 0, 1)] * 3) as books:
-        views = followed(books)
+        views = followed(store, books)
         numbers = sorted(plain_fold(books.reader.after(0)))
         at = books.reader.committed_at(numbers[1])
 
@@ -133,10 +135,10 @@ def test_times_are_inclusive():
         views.close()
 
 
-def test_what_was_forgotten_is_found_by_the_rest():
+def test_what_was_forgotten_is_found_by_the_rest(store):
     """A title that was forgotten with its payload leads nowhere; the event's id still does."""
     with books_of([("event", 0, 1)] * 2) as books:
-        views = followed(books)
+        views = followed(store, books)
 
         def found(text):
             return len(page(views, books.reader, Wanted(text=text), 9, matches=matches_of(books.reader, (), text))[0])
@@ -147,21 +149,21 @@ def test_what_was_forgotten_is_found_by_the_rest():
         views.close()
 
 
-def test_one_delivery_by_number():
+def test_one_delivery_by_number(store):
     """A delivery is found by its number; no other number finds one."""
     with books_of([("event", 0, 1)]) as books:
-        views = followed(books)
+        views = followed(store, books)
         (number,) = plain_fold(books.reader.after(0))
         assert get(views, number).number == number
         assert get(views, number - 1) is None
         views.close()
 
 
-def test_how_webhooks_fare():
+def test_how_webhooks_fare(store):
     """A webhook's standing is that of its newest delivery, beside the sums of all; a new webhook has none."""
     steps = [("event", 0, 1), ("delivered", 0, 4), ("event", 0, 3), ("failed", 0, 3), ("failed", 1, 5)]
     with books_of(steps) as books:
-        views = followed(books)
+        views = followed(store, books)
         known = plain_fold(books.reader.after(0))
         found = standings(views, [1, 2, 3, 99])
         assert set(found) == {1, 2}

@@ -1,0 +1,180 @@
+"""The views in a PostgreSQL database, in a schema beside the ledger's: rows made from recorded events.
+
+Who follows goes on by compare-and-set: of two, the second one's write finds the position moved, and it stands by.
+A schema of their own, because whoever may make tables beside the ledger's function could slip it something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from eventsourcing import persistence
+from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.string import StrDumperUnknown
+
+from core.errors import ConflictError, LedgerError
+from core.ledger import dialect
+from core.ledger.migrate import views_schema
+from core.ledger.postgres import (
+    Connection,
+    LedgerDatastore,
+    configure,
+    connect,
+    in_the_librarys_words,
+    path_of,
+    rows_from,
+)
+from core.ledger.view_store import Writing
+
+TRACKING = (
+    "CREATE TABLE IF NOT EXISTS tracking"
+    " (view text PRIMARY KEY, position bigint NOT NULL, writer bytea NOT NULL DEFAULT '')"
+)
+SEEN = "SELECT position, writer FROM tracking WHERE view=?"
+ALONE = "SELECT pg_advisory_xact_lock(8420, hashtext(current_schema()::text))"
+"""Tables are made by one process at a time."""
+
+READING = ("jit = off", "plan_cache_mode = force_custom_plan", "enable_seqscan = off")
+"""Questions are put so that an index leads to the answer; they differ in what is bound, and each gets its own plan."""
+WRITING = ("jit = off", "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off")
+"""Batches find their rows by key, also while nobody knows how many there are."""
+
+
+class PostgresViews:
+    """One connection that writes, for one thread, and a pool that reads."""
+
+    damage: str | None = None
+    """The database looks after itself."""
+
+    def __init__(self, url: str, schema: str, writer: bytes, head: int | None = None) -> None:
+        """*schema* is the ledger's; *writer*: 16 random bytes, this process's name. *head* is the ledger's: LedgerError
+        where it ends before what the views have seen. PersistenceError when nobody answers."""
+        self.url, self.schema = url, views_schema(schema)
+        self._writer = writer
+        self._connection: Connection | None = None
+        self._datastore = LedgerDatastore(url, self.schema, _configure_reading)
+        try:
+            self._compare(head)
+        except BaseException:  # whatever it was, nothing stays open
+            self.close()
+            raise
+
+    def _compare(self, head: int | None) -> None:
+        with self._transaction() as writing:
+            if writing.one("SELECT to_regclass('tracking') IS NULL") == (True,):
+                writing.execute(ALONE)
+                writing.execute(TRACKING)
+            row = writing.one("SELECT coalesce(max(position), 0) FROM tracking")
+        if head is not None and row is not None and row[0] > head:
+            raise LedgerError(
+                f"the ledger ends at position {head}, and its views have seen {row[0]}: what was recorded last is "
+                f"missing. If the ledger is an older copy on purpose, drop the schema {self.schema} and migrate"
+            )
+
+    @property
+    def path(self) -> str:
+        """What to call it: without its password."""
+        return path_of(self.url)
+
+    def doubt(self, error: Exception) -> bool:
+        """Nothing is made anew here."""
+        return False
+
+    def begin(self, view: str, tables: Sequence[str]) -> int:
+        """Make sure a view's tables are there; the position it has seen. PersistenceError when that cannot be."""
+        with self._transaction() as writing:
+            # Who only reads, or stands by, need not be allowed to make tables.
+            row = writing.one(SEEN, (view,))
+            if row is None:
+                writing.execute(ALONE)
+                writing.make(tables)
+                writing.execute("INSERT INTO tracking VALUES (?, 0) ON CONFLICT (view) DO NOTHING", (view,))
+                row = writing.one(SEEN, (view,))
+        assert row is not None
+        return int(row[0])
+
+    def write(self, view: str, previous: int, position: int, fill: Callable[[Writing], None]) -> None:
+        """In one transaction: the view goes on from *previous* to *position*, and *fill* writes its rows. ConflictError
+        when somebody else follows; PersistenceError when the database does not take it.
+
+        May be called again when a connection broke: what was committed after all is not written twice."""
+        with self._transaction() as writing:
+            moved = writing.execute(
+                "UPDATE tracking SET position=?, writer=? WHERE view=? AND position=?",
+                (position, self._writer, view, previous),
+            )
+            if moved.rowcount == 1:
+                fill(writing)
+                return
+            if writing.one(SEEN, (view,)) != (position, self._writer):
+                raise ConflictError(f"somebody else follows the view {view!r}")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one query; blocks. PersistenceError when the database cannot be asked."""
+        return rows_from(self._datastore, dialect.translated(sql), parameters)
+
+    def close(self) -> None:
+        """Nothing is open any more."""
+        self._datastore.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[_Transaction]:
+        with in_the_librarys_words():
+            if self._connection is None or self._connection.closed:
+                self._connection = connect(self.url, self.schema)
+                _configure_ours(self._connection, WRITING)
+            connection = self._connection
+            try:
+                with connection.transaction():
+                    yield _Transaction(connection)
+            except psycopg.Error as error:
+                if connection.closed:
+                    # However it was closed, as for standing still in a transaction: the next one is made anew.
+                    raise persistence.OperationalError(str(error).strip()) from error
+                raise
+
+
+class _Transaction:
+    """The connection that writes, in SQLite's words."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> psycopg.Cursor[tuple[Any, ...]]:
+        return self._connection.cursor(binary=True).execute(dialect.translated(sql), parameters)
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of what is asked."""
+        return self.execute(sql, parameters).fetchone()
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> None:
+        self._connection.cursor().executemany(dialect.translated(sql), parameters)
+
+    def make(self, tables: Sequence[str]) -> None:
+        for statement in dialect.tables(tables):
+            self._connection.execute(statement, ())
+
+
+class _Text(StrDumperUnknown):
+    """PostgreSQL's text has no NUL; what a receiver said may have one."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+def _configure_reading(connection: Connection, schema: str) -> None:
+    configure(connection, schema)
+    _configure_ours(connection, READING)
+
+
+def _configure_ours(connection: Connection, settings: Iterable[str]) -> None:
+    # All our numbers are of one size: then a statement is one statement, whatever is bound.
+    connection.adapters.register_dumper(int, Int8BinaryDumper)
+    connection.adapters.register_dumper(str, _Text)
+    for setting in settings:
+        connection.execute(f"SET {setting}".encode())

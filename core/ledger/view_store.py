@@ -1,0 +1,61 @@
+"""What keeps views, be it a file or a database: rows made from recorded events, and the position each view has seen.
+
+SQL is that of SQLite, as far as `core.ledger.dialect` knows it, with `?` for what is bound. Errors are those of
+`core.ledger.fault.FAULTS`. All of it blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Found(Protocol):
+    """What a statement found, or did."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Writing(Protocol):
+    """A connection in a transaction that others begin and end."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Found: ...
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object: ...
+
+
+class ViewStore(Protocol):
+    """Written in one thread, read in any."""
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is, for people."""
+        ...
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with it, so that it is made anew; None: nothing that was met."""
+        ...
+
+    def doubt(self, error: Exception) -> bool:
+        """Whether it is damaged, as *error* may say."""
+        ...
+
+    def begin(self, view: str, tables: Sequence[str]) -> int:
+        """Make sure a view's tables are there; the position it has seen."""
+        ...
+
+    def write(self, view: str, previous: int, position: int, fill: Callable[[Writing], None]) -> None:
+        """In one transaction: the view goes on from *previous* to *position*, and *fill* writes its rows. ConflictError
+        when somebody else follows."""
+        ...
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one query."""
+        ...
