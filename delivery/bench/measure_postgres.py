@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from core.ledger.migrate import migrate
+from core.ledger.migrate import migrate, views_schema
 
 WRITERS = (1, 2, 4)
 ROUNDS = 9
@@ -63,7 +63,7 @@ def insert_rates(url: str, rounds: int = ROUNDS, events: int = EVENTS) -> dict[s
     with psycopg.connect(url, autocommit=True) as connection, ExitStack() as stack:
         for schema in schemas.values():
             migrate(connection, schema)
-            stack.callback(connection.execute, f"DROP SCHEMA {schema} CASCADE")
+            stack.callback(connection.execute, f"DROP SCHEMA {schema}, {views_schema(schema)} CASCADE")
         processes = {
             how: [stack.enter_context(Writer(url, schema, how)) for _ in range(max(WRITERS))]
             for how, schema in schemas.items()
