@@ -43,6 +43,18 @@ def persons(directory):
     }
 
 
+async def all_the_same(traffic, data, database=None):
+    """What was recorded is what the oracle says, and a replay, and what everybody knows of people; one line of it."""
+    office, recorded, heard, portals, replayed, directory = read_again(data, database)
+    assert recorded == heard
+    assert replayed == recorded
+    assert who_is_who(portals) == persons(directory)
+    for process in traffic.processes:
+        assert persons(process.directory) == persons(directory)
+    await office.close()
+    return counted(traffic, len(recorded), sum(map(len, recorded.values())))
+
+
 @pytest.mark.parametrize(
     ("seed", "turns_max"), [(1, None), (2, 3), (3, 9), (4, 40)], ids=["threads", "quick disk", "disk", "slow disk"]
 )
@@ -50,15 +62,7 @@ async def test_live_replayed_and_by_hand_are_the_same(seed, turns_max, tmp_path,
     """What was recorded while everybody talked at once is what plain loops say, and what a replay from 0 says."""
     traffic = Traffic(tmp_path, seed, batches=20, turns_max=turns_max)
     await traffic.run()
-    office, recorded, heard, portals, replayed, directory = read_again(tmp_path)
-    counts = counted(traffic, len(recorded), sum(map(len, recorded.values())))
-    tell(f"seed {seed}: {counts}")
-    assert recorded == heard
-    assert replayed == recorded
-    assert who_is_who(portals) == persons(directory)
-    for process in traffic.processes:
-        assert persons(process.directory) == persons(directory)
-    await office.close()
+    tell(f"seed {seed}: {await all_the_same(traffic, tmp_path)}")
     assert traffic.refused >= REFUSED_MIN
 
 
@@ -68,15 +72,7 @@ async def test_processes_with_a_connection_each_are_the_same_too(seed, tmp_path,
     database = new_database()
     traffic = Traffic(tmp_path, seed, batches=20, turns_max=None, database=database)
     await traffic.run()
-    office, recorded, heard, portals, replayed, directory = read_again(tmp_path, database)
-    counts = counted(traffic, len(recorded), sum(map(len, recorded.values())))
-    tell(f"seed {seed}, three processes on one database: {counts}")
-    assert recorded == heard
-    assert replayed == recorded
-    assert who_is_who(portals) == persons(directory)
-    for process in traffic.processes:
-        assert persons(process.directory) == persons(directory)
-    await office.close()
+    tell(f"seed {seed}, three processes on one database: {await all_the_same(traffic, tmp_path, database)}")
     drop(database)
     assert traffic.refused >= REFUSED_MIN
 
