@@ -165,8 +165,8 @@ def _held(data: Path) -> Iterator[None]:
 
 @contextmanager
 def _database(url: str, schema: str, *, source: bool) -> Iterator[Store]:
-    from core.ledger.copy_postgres import PostgresStore
-    from core.ledger.database import check_place, connected
+    from core.ledger.postgres.copying import PostgresStore
+    from core.ledger.postgres.database import check_place, connected
 
     check_place(url, schema)
     with connected(url, schema) as connection:

@@ -46,8 +46,8 @@ class Books:
         self.place, codec = place, codec or Codec()
         if isinstance(place, Database):
             # Not everybody who builds has psycopg: the simulation has not.
-            from core.ledger.postgres import PostgresRecorder
-            from core.ledger.postgres_append import PostgresAppender
+            from core.ledger.postgres.append import PostgresAppender
+            from core.ledger.postgres.recorder import PostgresRecorder
 
             self.recorder = PostgresRecorder(place.url, place.schema)
             self.appender = PostgresAppender(self.recorder, codec, os.urandom(16))

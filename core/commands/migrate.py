@@ -9,10 +9,10 @@ import click
 
 from core.commands.desk import print_json
 from core.epilog import epilog
-from core.ledger.database import check_place, connected
-from core.ledger.founding import Founded, found
 from core.ledger.keys import KEY_FILE
-from core.ledger.migrate import grant as let
+from core.ledger.postgres.database import check_place, connected
+from core.ledger.postgres.founding import Founded, found
+from core.ledger.postgres.migrate import grant as let
 from core.options import data_option, json_option
 from core.printing import print_facts
 from core.randomness import Randomness

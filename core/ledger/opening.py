@@ -14,7 +14,7 @@ from core.ledger.writer import Writer
 from core.model.topics import Codec
 
 if TYPE_CHECKING:
-    from core.ledger.hearing import Hearing
+    from core.ledger.postgres.hearing import Hearing
 
 
 def open_file(opened: ExitStack, path: Path, codec: Codec, synchronous: str) -> tuple[Recorder, Appender]:
@@ -29,8 +29,8 @@ def open_file(opened: ExitStack, path: Path, codec: Codec, synchronous: str) -> 
 def open_database(opened: ExitStack, database: Database, codec: Codec, process: bytes) -> tuple[Recorder, Appender]:
     """A ledger that was migrated; *opened* closes its connections. *process*: 16 random bytes that name this one."""
     try:
-        from core.ledger.postgres import PostgresRecorder  # noqa: PLC0415 -- an extra
-        from core.ledger.postgres_append import PostgresAppender  # noqa: PLC0415
+        from core.ledger.postgres.append import PostgresAppender  # noqa: PLC0415
+        from core.ledger.postgres.recorder import PostgresRecorder  # noqa: PLC0415 -- an extra
     except ImportError as error:
         raise LedgerError(
             f"a ledger in a database needs psycopg: pip install 'hookledger[postgres]' ({error})"
@@ -46,6 +46,6 @@ def hearing(database: Database | None, writer: Writer, process: bytes) -> Hearin
     """Who has the writer look when another process has recorded something; None: a file has no others."""
     if database is None:
         return None
-    from core.ledger.hearing import Hearing  # noqa: PLC0415 -- as above
+    from core.ledger.postgres.hearing import Hearing  # noqa: PLC0415 -- as above
 
     return Hearing(database, writer, process)

@@ -1,7 +1,7 @@
 """What keeps views, be it a file or a database: rows made from recorded events, and the position each view has seen.
 
-SQL is that of SQLite, as far as `core.ledger.dialect` knows it, with `?` for what is bound. Errors are those of
-`core.ledger.fault.FAULTS`. All of it blocks.
+SQL is that of SQLite, as far as `core.ledger.postgres.dialect` knows it, with `?` for what is bound. Errors are those
+of `core.ledger.fault.FAULTS`. All of it blocks.
 """
 
 from __future__ import annotations

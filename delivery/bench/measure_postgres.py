@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from core.ledger.migrate import migrate, views_schema
+from core.ledger.postgres.migrate import migrate, views_schema
 
 WRITERS = (1, 2, 4)
 ROUNDS = 9

@@ -17,8 +17,8 @@ import click
 from psycopg import Cursor
 
 from core.clock import SystemClock
-from core.ledger.postgres import Connection, PostgresRecorder, connect
-from core.ledger.postgres_append import PostgresAppender, PostgresClaims
+from core.ledger.postgres.append import PostgresAppender, PostgresClaims
+from core.ledger.postgres.recorder import Connection, PostgresRecorder, connect
 from core.ledger.unit import ZERO_VERSION, Condition, Unit
 from core.model.topics import Codec
 from delivery.bench.prefill import Past

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from core.ledger.postgres import PostgresRecorder, connect
-from core.ledger.postgres_append import PostgresAppender
+from core.ledger.postgres.append import PostgresAppender
+from core.ledger.postgres.recorder import PostgresRecorder, connect
 from core.ledger.read import Reader
 from core.ledger.unit import Claim, Entry, StaleDirectory, Unit
 from core.model.topics import Codec

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from core.ledger.arrays import OF
-from core.ledger.postgres import connect
+from core.ledger.postgres.arrays import OF
+from core.ledger.postgres.recorder import connect
 from tests.postgres import server_url
 
 

@@ -8,7 +8,7 @@ from itertools import count
 import psycopg
 import pytest
 
-from core.ledger.migrate import migrate
+from core.ledger.postgres.migrate import migrate
 from tests.end_to_end.conftest import _place, _receiver  # noqa: F401 -- fixtures: pytest finds them by being here
 from tests.moving.places import KEYS, a_ledger
 from tests.postgres import Database, drop, server_url

@@ -15,7 +15,7 @@ import pytest
 from core.errors import LedgerError
 from core.ledger.key_check import check_key
 from core.ledger.keys import MasterKey
-from core.ledger.postgres import PostgresRecorder, connect
+from core.ledger.postgres.recorder import PostgresRecorder, connect
 from core.ledger.unit import Claim, Entry, Unit
 from core.moving import PART_FILE
 from tests.builders import NOW, Books, create_webhook, neutral, stream

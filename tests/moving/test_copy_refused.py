@@ -11,7 +11,7 @@ import pytest
 from core.errors import ConflictError, LedgerBusyError, LedgerError
 from core.ledger.key_check import check_key
 from core.ledger.keys import MasterKey, given_key
-from core.ledger.postgres import PostgresRecorder, connect
+from core.ledger.postgres.recorder import PostgresRecorder, connect
 from core.ledger.unit import Unit
 from core.moving import PART_FILE, move
 from tests.builders import NOW, Books, neutral

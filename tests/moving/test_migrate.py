@@ -13,8 +13,8 @@ import pytest
 from core.errors import LedgerError
 from core.ledger.key_check import check_key
 from core.ledger.keys import MasterKey, given_key
-from core.ledger.migrate import FORM
-from core.ledger.postgres import PostgresRecorder, connect
+from core.ledger.postgres.migrate import FORM
+from core.ledger.postgres.recorder import PostgresRecorder, connect
 from core.ledger.unit import Unit
 from tests.builders import Books, neutral
 

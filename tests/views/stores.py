@@ -7,7 +7,7 @@ import os
 import psycopg
 
 from core.ledger.files import remove
-from core.ledger.migrate import views_schema
+from core.ledger.postgres.migrate import views_schema
 from core.ledger.views import Views
 from tests.postgres import drop, new_database
 
@@ -37,7 +37,7 @@ class InDatabase:
 
     def open(self, recorder=None, head=None, kind=None):
         # Who only has SQLite can use the other one.
-        from core.ledger.postgres_views import PostgresViews
+        from core.ledger.postgres.views import PostgresViews
 
         return (kind or PostgresViews)(self.database.url, self.database.schema, os.urandom(16), head)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.history_table import TABLES
-from core.ledger.dialect import tables, translated
+from core.ledger.postgres.dialect import tables, translated
 from delivery import outbox_table
 
 

@@ -9,7 +9,7 @@ import pytest
 from core.history_entries import page, standings
 from core.history_question import Wanted
 from core.history_table import NAME, STRETCH_BITS, TABLES
-from core.ledger.postgres_views import PostgresViews
+from core.ledger.postgres.views import PostgresViews
 from tests.views.stores import InDatabase
 
 ROWS = 60_000

@@ -9,8 +9,8 @@ import pytest
 from eventsourcing.persistence import OperationalError
 
 from core.errors import ConflictError, LedgerError
-from core.ledger.migrate import grant
-from core.ledger.postgres_views import PostgresViews
+from core.ledger.postgres.migrate import grant
+from core.ledger.postgres.views import PostgresViews
 from tests.views.house import House
 from tests.views.seen import Seen
 from tests.views.stores import InDatabase

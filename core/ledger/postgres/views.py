@@ -16,9 +16,9 @@ from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumperUnknown
 
 from core.errors import ConflictError, LedgerError
-from core.ledger import dialect
-from core.ledger.migrate import views_schema
-from core.ledger.postgres import (
+from core.ledger.postgres import dialect
+from core.ledger.postgres.migrate import views_schema
+from core.ledger.postgres.recorder import (
     Connection,
     LedgerDatastore,
     configure,

@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 
-from core.ledger.columns import APPEND, Columns
 from core.ledger.fault import FAULTS
-from core.ledger.postgres import Connection, PostgresRecorder, connect, in_the_librarys_words
+from core.ledger.postgres.columns import APPEND, Columns
+from core.ledger.postgres.recorder import Connection, PostgresRecorder, connect, in_the_librarys_words
 from core.ledger.read import Reader
 from core.ledger.unit import CATALOGUE, ZERO_VERSION, Appended, Claim, Condition, Recorded, Unit, key_of
 from core.log import Log

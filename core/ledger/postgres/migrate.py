@@ -33,7 +33,7 @@ def migrations() -> list[Migration]:
     """All that this version knows, in order."""
     return sorted(
         Migration(int(match[1]), file.name, file.read_text("utf-8"))
-        for file in files("core.ledger").joinpath("migrations").iterdir()
+        for file in files("core.ledger.postgres").joinpath("migrations").iterdir()
         if (match := NAME.fullmatch(file.name))
     )
 

@@ -28,8 +28,8 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from core.errors import LedgerError
-from core.ledger.arrays import Array, ArrayDumper
-from core.ledger.migrate import FORM, form_of, unfit
+from core.ledger.postgres.arrays import Array, ArrayDumper
+from core.ledger.postgres.migrate import FORM, form_of, unfit
 from core.settings import DATABASE_SCHEMA
 
 CONNECT_S = 5

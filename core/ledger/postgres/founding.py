@@ -14,8 +14,8 @@ import msgspec
 from core.errors import LedgerError
 from core.ledger.key_check import check_value, try_on
 from core.ledger.keys import KEY_FILE, MasterKey, given_key, master_key
-from core.ledger.migrate import FORM, LOCK, migrate
-from core.ledger.postgres import Connection
+from core.ledger.postgres.migrate import FORM, LOCK, migrate
+from core.ledger.postgres.recorder import Connection
 
 Key = Literal["made", "taken", "opens it", "not here", "to come"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.ledger.arrays import OF, Array
+from core.ledger.postgres.arrays import OF, Array
 from core.ledger.unit import (
     CATALOGUE,
     Answer,

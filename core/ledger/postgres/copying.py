@@ -14,9 +14,9 @@ import psycopg
 
 from core.errors import LedgerError
 from core.ledger.copy import COMMITS, OF_COMMITS, Row, Rows, Table
-from core.ledger.database import in_words, named
-from core.ledger.migrate import FORM, form_of, unfit
-from core.ledger.postgres import Connection
+from core.ledger.postgres.database import in_words, named
+from core.ledger.postgres.migrate import FORM, form_of, unfit
+from core.ledger.postgres.recorder import Connection
 
 FETCHED_ROWS = 500
 NO_LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")

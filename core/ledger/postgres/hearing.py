@@ -11,7 +11,7 @@ from contextlib import suppress
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from core.ledger.postgres import CONNECT_S
+from core.ledger.postgres.recorder import CONNECT_S
 from core.ledger.store import Database
 from core.ledger.writer import Writer
 from core.log import Log

@@ -1,5 +1,5 @@
--- The ledger's tables, and the one function that writes them. Run by core/ledger/migrate.py with the search path on
--- the ledger's schema.
+-- The ledger's tables, and the one function that writes them. Run by migrate.py with the search path on the ledger's
+-- schema.
 
 CREATE TABLE events (
     position bigint PRIMARY KEY,

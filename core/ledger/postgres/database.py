@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import InvalidInputError, LedgerError
-from core.ledger.postgres import READ_S, Connection, connect
+from core.ledger.postgres.recorder import READ_S, Connection, connect
 from core.settings import DATABASE_SCHEMES
 
 HIDDEN = "…"
