@@ -53,7 +53,7 @@ def main(args: Sequence[str] | None = None) -> None:
     from delivery.commands import COMMANDS as FOR_RECEIVERS
 
     def allowing(allow: Sequence[Network]) -> CheckUrl:
-        from delivery.service import url_check_allowing
+        from delivery.url_check import url_check_allowing
 
         return url_check_allowing(allow)
 

@@ -6,7 +6,9 @@ noticed at the start, if it went back behind the newest recorded event; how far 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 
 from core.alarms import Alarms
 from core.clock import WatchedClock
@@ -40,14 +42,25 @@ class ClockSteps:
 
     def start(self) -> None:
         """Look for a step that nobody saw; from here on, notice each. Blocks for two short readings."""
-        known = self._reader.stream(CLOCK_STREAM)
-        self._version = known[-1].version if known else 0
+        self._begin(self._newest_version())
         head = self._reader.head()
         newest = self._reader.at([head]).get(head)
         now = self._clock.now_ms()
-        self._clock.on_step = self._stepped
         if newest is not None and newest.event.at - now >= CLOCK_STEP_MS:
             self._stepped(now - newest.event.at)
+
+    async def start_shared(self, executor: Executor) -> None:
+        """From here on, notice each step. Who shares the ledger cannot tell by its newest event, which may be by
+        another machine's clock, whether its own was set."""
+        self._begin(await asyncio.get_running_loop().run_in_executor(executor, self._newest_version))
+
+    def _newest_version(self) -> int:
+        known = self._reader.stream(CLOCK_STREAM)
+        return known[-1].version if known else 0
+
+    def _begin(self, version: int) -> None:
+        self._version, self._is_stopped = version, False
+        self._clock.on_step = self._stepped
 
     @property
     def is_under_way(self) -> bool:

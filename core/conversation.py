@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import aiohttp
 import msgspec
 
-from core.errors import HookledgerError, LedgerBusyError, NotFoundError
+from core.errors import HookledgerError, LedgerBusyError
 from core.limits import FEED_PATIENCE_S, STARTING_S
 from core.no_answer import no_answer
 from core.operations.operation import AnyOperation, Later, answer
-from core.operator import Ledger, encoded, error_of
+from core.operator import Ledger, encoded, error_of, office_of
 from core.operator_socket import ERROR_HEADER, ORDERED_HEADER, socket_address
 
 if TYPE_CHECKING:  # where `serve` answers, nothing of it is needed
@@ -48,14 +48,14 @@ async def conversation(ledger: Ledger, *, begins: bool) -> AsyncIterator[Convers
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + STARTING_S
     while True:
-        with socket_address(ledger.data) as address:
+        with socket_address(ledger.place.data) as address:
             if await _is_open(address):
                 timeout = aiohttp.ClientTimeout(total=FEED_PATIENCE_S)
                 async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(address), timeout=timeout) as session:
                     yield _WithServe(session)
                 return
         try:
-            office = _opened(ledger, begins=begins)
+            office = office_of(ledger, begins=begins)
         except LedgerBusyError:
             if loop.time() >= give_up_at:
                 raise
@@ -76,16 +76,6 @@ async def _is_open(address: str) -> bool:
         return False
     writer.close()
     return True
-
-
-def _opened(ledger: Ledger, *, begins: bool) -> Office:
-    from core.office import LEDGER_FILE, Office
-
-    if not begins and not (ledger.data / LEDGER_FILE).exists():
-        raise NotFoundError(
-            f"there is no ledger in {ledger.data}: say where it is with --data, or start one with `hookledger serve`"
-        )
-    return Office(ledger.data, environment=ledger.environment, check_url=ledger.check_url)
 
 
 class _WithOffice:

@@ -130,6 +130,11 @@ CONNECT_S = 10.0
 """One attempt: until it is connected."""
 TOTAL_S = 30.0
 """One attempt: until the last byte of its answer."""
+MARK_S = TOTAL_S + 10
+"""With a database: so long nobody else begins an attempt that was handed out. A worker begins none that might take
+longer than that."""
+LEASE_S = 3.0
+"""With a database: so long a leader that is not heard of leads on."""
 LOOKUP_S = 8.0
 """How long the addresses of a name are waited for; less than CONNECT_S, so that the reason says what was slow."""
 LOOKUPS_MAX = 1_024

@@ -75,6 +75,13 @@ LINES = {
     # Kept
     "ledger.commit_failed": Line(ERROR, "the ledger cannot write: {error}", often=True),
     "ledger.connection_lost": Line(ERROR, "the database went away, what it was asked last is asked again: {error}"),
+    "leader.leads": Line(INFO, "this process leads, in term {term}"),
+    "leader.carries": Line(INFO, "deliveries are handed out here; of {held} it is not known whether an earlier leader still has them under way"),
+    "leader.leads_no_more": Line(WARNING, "this process leads no more, its term {term} is over"),
+    "leader.unknown": Line(ERROR, "it is not known who leads: {error}"),
+    "leader.bug": Line(ERROR, "to take over failed by a fault of ours"),
+    "mark.waits": Line(ERROR, "nothing is handed out, because it cannot be marked: {error}"),
+    "outbox.let_go": Line(INFO, "{deliveries} deliveries of an earlier term are under way no more"),
     "ledger.hears_nothing": Line(WARNING, "what other processes record is looked for now and then only: {error}"),
     "ledger.connected_again": Line(WARNING, "the database is there again"),
     "ledger.written_again": Line(WARNING, "the ledger is written again"),

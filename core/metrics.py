@@ -45,6 +45,8 @@ METRICS = (
     # Due
     Metric("hookledger_webhooks", "gauge", "Webhooks that are not deleted.", ("state",)),
     Metric("hookledger_webhooks_disabled_total", "counter", "Webhooks disabled.", ("reason",)),
+    Metric("hookledger_leads", "gauge", "Whether this process hands out, of those that share a database."),
+    Metric("hookledger_takeovers_total", "counter", "Terms that it has begun to lead."),
     Metric("hookledger_reactions_waiting", "gauge", "Webhooks to disable, or to cancel deliveries of."),
     Metric("hookledger_deliveries_created_total", "counter", "Deliveries made, by what caused them.", ("cause",)),
     Metric("hookledger_deliveries_open", "gauge", "Deliveries that have not ended: due, or waiting for a retry."),

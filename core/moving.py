@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from core.clock import Clock
+from core.data_directory import LEDGER_FILE, VIEWS_FILE, Lock
 from core.errors import InvalidInputError, LedgerBusyError, LedgerError, NotFoundError
 from core.ledger.claims import CLAIMS_FILE
 from core.ledger.copy import OnCopied, Store, begun, compare, copy, newest_commit, settle
@@ -19,7 +20,6 @@ from core.ledger.fault import in_words
 from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.key_check import check_key, check_value
 from core.ledger.keys import KEY_FILE, MasterKey, given_key
-from core.office import LEDGER_FILE, VIEWS_FILE, Lock
 from core.settings import DATABASE_SCHEMES
 
 PART_FILE = f".{LEDGER_FILE}.copy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -19,10 +19,14 @@ from core.errors import (
     OverloadedError,
     error_named,
 )
+from core.ledger.store import Place
 from core.limits import ASK_TRIES_MAX, OPERATION_S, STARTING_S
 from core.operations.operation import AnyOperation, Recording, answer
 from core.operator_socket import ERROR_HEADER, post
 from core.randomness import Randomness
+
+if TYPE_CHECKING:  # where `serve` answers, nothing of it is needed
+    from core.office import Office
 
 _LOOK_AGAIN_S = 0.1
 
@@ -31,9 +35,9 @@ Response = TypeVar("Response")
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """Which data directory to ask, and what an office needs that is opened on it."""
+    """Which ledger to ask, and what an office needs that is opened on it."""
 
-    data: Path
+    place: Place
     environment: Mapping[str, str]
     check_url: CheckUrl
 
@@ -53,7 +57,7 @@ async def ask(
     sent = Randomness()(16).hex() if key is None and isinstance(operation, Recording) else key
     while True:
         try:
-            return await _ask_serve(ledger.data, operation, request, sent)
+            return await _ask_serve(ledger.place.data, operation, request, sent)
         except FileNotFoundError:
             pass  # nobody serves
         except ConnectionError as error:
@@ -102,18 +106,25 @@ def _is_text(value: Any) -> bool:
 async def _answer_ourselves(
     ledger: Ledger, operation: AnyOperation[Request, Response], request: Request, key: str | None
 ) -> Response:
-    from core.office import LEDGER_FILE, Office
-
-    if not operation.begins and not (ledger.data / LEDGER_FILE).exists():
-        raise NotFoundError(
-            f"there is no ledger in {ledger.data}: say where it is with --data, or start one with `hookledger serve`"
-        )
-    office = Office(ledger.data, environment=ledger.environment, check_url=ledger.check_url)
+    office = office_of(ledger, begins=operation.begins)
     try:
         await office.start()
         return await answer(office, operation, request, key)
     finally:
         await office.close()
+
+
+def office_of(ledger: Ledger, *, begins: bool) -> Office:
+    """An office on the ledger; NotFoundError where there is none, unless that *begins* one."""
+    from core.data_directory import LEDGER_FILE
+    from core.office import Office
+
+    data, database = ledger.place
+    if database is None and not begins and not (data / LEDGER_FILE).exists():
+        raise NotFoundError(
+            f"there is no ledger in {data}: say where it is with --data, or start one with `hookledger serve`"
+        )
+    return Office(data, environment=ledger.environment, check_url=ledger.check_url, database=database)
 
 
 async def _ask_serve(

@@ -17,17 +17,22 @@ import click
 from click.core import ParameterSource
 
 from core.check_url import CheckUrl
+from core.ledger.store import Database, Place
 from core.settings import (
     FILE,
     FILE_VARIABLE,
+    DatabaseUrl,
     Folder,
+    Kind,
     Network,
     Networks,
     Seconds,
     Setting,
     Settings,
+    Text,
     Whole,
     Word,
+    Words,
     read_file,
     table,
 )
@@ -38,6 +43,9 @@ CheckUrlAllowing = Callable[[Sequence[Network]], CheckUrl]
 PROGRAM = "hookledger"
 FILE_READ = f"{__name__}.file"
 """Under which a click context keeps the path of the file it read settings from; None: there was none."""
+
+METAVARS: dict[type[Kind], str] = {Folder: "DIR", DatabaseUrl: "URL", Text: "NAME"}
+"""What stands for a setting's value in the help, where its type does not say it."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -55,6 +63,19 @@ def as_typed() -> str:
 def data_option(command: Command) -> Command:
     """`--data DIR`, and `--config FILE` that may say it."""
     return setting_option("data")(config_option(command))
+
+
+def place_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--data`, `--database`, `--schema`, and `--config` that may say them; the command is given them as `place`."""
+
+    @functools.wraps(command)
+    def placed(*args: Any, data: Path, database: str | None, schema: str, **said: Any) -> Any:
+        return command(*args, place=Place(data, Database(database, schema) if database else None), **said)
+
+    decorated = config_option(placed)
+    for name in ("schema", "database", "data"):
+        decorated = setting_option(name)(decorated)
+    return decorated
 
 
 def json_option(command: Command) -> Command:
@@ -75,7 +96,7 @@ def key_option(command: Command) -> Command:
 def setting_option(name: str, explained: str | None = None) -> Callable[[Command], Command]:
     """The flag of one setting, with its variable and its default; `--config` must be there too, for its file."""
     setting = table()[name]
-    is_several, is_folder = isinstance(setting.kind, Networks), isinstance(setting.kind, Folder)
+    is_several, is_folder = isinstance(setting.kind, Networks | Words), isinstance(setting.kind, Folder)
     return click.option(
         setting.flag,
         name,
@@ -83,10 +104,10 @@ def setting_option(name: str, explained: str | None = None) -> Callable[[Command
         type=_type(setting),
         multiple=is_several,
         default=None if is_several else f"./{setting.default}" if is_folder else setting.default,
-        show_default=not is_several,
+        show_default=not is_several and setting.default is not None,
         envvar=setting.variable,
         show_envvar=True,
-        metavar="DIR" if is_folder else None,
+        metavar=METAVARS.get(type(setting.kind)),
         help=explained or setting.help,
     )
 
@@ -177,14 +198,26 @@ class _NetworkType(click.ParamType[Network]):
             self.fail(f"{error}; write it like 192.168.1.0/24 or fd00::/8", param, ctx)
 
 
+class _DatabaseType(click.ParamType[str]):
+    name = "URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if DatabaseUrl().read(value) is None:
+            # Not what was typed: part of it may be a password.
+            self.fail(f"it must be {DatabaseUrl().expected}", param, ctx)
+        return str(value)
+
+
 def _type(setting: Setting) -> click.ParamType[Any]:
     match setting.kind:
         case Whole(least, most):
             return click.IntRange(least, most)
         case Seconds(most):
             return NumberRange(0, most)
-        case Word(words):
+        case Word(words) | Words(words):
             return click.Choice(list(words))
+        case DatabaseUrl():
+            return _DatabaseType()
         case Networks():
             return _NetworkType()
         case Folder():

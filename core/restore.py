@@ -12,13 +12,13 @@ import msgspec
 
 from core.backup import check, key_beside
 from core.clock import Clock
+from core.data_directory import LEDGER_FILE, VIEWS_FILE, Lock
 from core.errors import ConflictError, InvalidInputError, LedgerError, NotFoundError
 from core.ledger.claims import CLAIMS_FILE
 from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.key_check import check_key, is_sealed
 from core.ledger.keys import KEY_FILE, MasterKey, given_key, write_key
 from core.ledger.sqlite import SqliteRecorder
-from core.office import LEDGER_FILE, VIEWS_FILE, Lock
 
 
 class Restored(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
@@ -109,6 +110,31 @@ class Networks(NamedTuple):
             return None
 
 
+class DatabaseUrl(NamedTuple):
+    expected: str = "a URL like postgresql://USER@HOST/NAME"
+
+    def read(self, value: object) -> str | None:
+        return value if isinstance(value, str) and value.startswith(DATABASE_SCHEMES) and "\0" not in value else None
+
+    @staticmethod
+    def shown(value: str) -> str:
+        """The URL without what is secret in it, however it is written."""
+        value = re.sub(r"(://[^/?#:@]*):.*@", r"\1:…@", value, flags=re.DOTALL)
+        return re.sub(r"([?&](?:password|sslpassword|oauth_client_secret)=)[^&]*", r"\1…", value, flags=re.IGNORECASE)
+
+
+class Words(NamedTuple):
+    words: Collection[str]
+
+    @property
+    def expected(self) -> str:
+        return f"a list of {', '.join(self.words)}"
+
+    def read(self, value: object) -> tuple[str, ...] | None:
+        return tuple(value) if isinstance(value, list) and all(word in self.words for word in value) else None
+
+
+Role = Literal["api", "outbox", "worker"]
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -120,6 +146,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     data: Annotated[Path, Folder(), "The data directory."] = Path("hookledger-data")
+    database: Annotated[
+        str | None,
+        DatabaseUrl(),
+        "The PostgreSQL database that has the ledger; without it, it is in the data directory.",
+    ] = None
+    schema: Annotated[str, Text(), "Where in the database the ledger's tables are."] = DATABASE_SCHEMA
+    role: Annotated[
+        tuple[Role, ...], Words(get_args(Role)), "What this process does, of several on one database; without it, all."
+    ] = ()
     host: Annotated[str, Text(), "The address to listen on."] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65_535), "The port to listen on; 0: any free one, which the first line says."] = 8420
     allow_target: Annotated[

@@ -216,8 +216,7 @@ class Dispatch:
         lane = self.lanes[row.webhook]
         lane.held_until = max(lane.held_until, holds_until)
         if row.is_marked:
-            row.is_marked = False
-            lane.marked -= 1
+            self._unmark(row, lane)
             self.on_set_aside(row)
             lane.left_on_disk(row.due)
         self._count_out(row, lane)
@@ -235,11 +234,17 @@ class Dispatch:
     def recorded(self, row: Row) -> None:
         """The row's outcome is in the ledger: nobody holds it any more. If it was cancelled with its request under
         way, that still takes its place until it ends."""
-        row.is_marked = False
-        self.lanes[row.webhook].marked -= 1
+        self._unmark(row, self.lanes[row.webhook])
         if row.is_answered:
             row.is_answered = False
             self.unrecorded -= 1
+
+    def _unmark(self, row: Row, lane: Lane) -> None:
+        row.is_marked = False
+        lane.marked -= 1
+        if row.mark is not None:
+            row.mark.leave()
+            row.mark = None
 
     def _count_out(self, row: Row, lane: Lane) -> None:
         lane.window.under_way -= 1

@@ -31,8 +31,7 @@ class Outbox:
     def __init__(self, directory: Directory, dispatch: Dispatch) -> None:
         self._directory = directory
         self._dispatch = dispatch
-        self.rows: dict[int, Row] = {}
-        """Rows in memory: ready, marked, or not yet on disk."""
+        self.rows: dict[int, Row] = {}  # Ready, marked, or not yet on disk.
         self._last_content: tuple[bytes, Content] | None = None
         self._inserts: dict[int, Row] = {}
         self._moved: dict[int, Moved] = {}
@@ -45,8 +44,10 @@ class Outbox:
         self._writing: Batch | None = None
         self._passed: dict[int, None] | None = None
         """While rows are read from disk: those that were written as ended or moved on since the reading began."""
+        self.held: dict[int, int] = {}
+        """Attempts by delivery that a leader before this one may be making; they are not handed out."""
         self.reactions: dict[int, tuple[str, int]] = {}
-        """Webhooks to disable: (reason, position of the cause)."""
+        """By webhook to be disabled: (reason, position of the cause)."""
         self.on_reaction: Callable[[], None] = lambda: None
         self.on_due: Callable[[Lane, int], None] = lambda _lane, _at_ms: None
         """Called with a lane and the time when one of its rows on disk is due."""
@@ -90,7 +91,7 @@ class Outbox:
         last = self._last_content
         if last is not None and last[0] == event.event:
             row.content = last[1]
-        if not self._dispatch.offer(row):
+        if self.is_held(row) or not self._dispatch.offer(row):
             self._wait(row)
 
     def _delivered(self, event: delivery.Delivered) -> None:
@@ -108,8 +109,7 @@ class Outbox:
             if row.is_marked:
                 self._dispatch.recorded(row)
             elif row.is_waiting:
-                row.is_waiting = False
-                del lane.waiting[number]
+                self._wait_no_more(row)
             else:
                 self._dispatch.withdraw(row)
         if self._inserts.pop(number, None) is None:
@@ -119,6 +119,8 @@ class Outbox:
 
     def _attempt_failed(self, position: int, version: int, event: delivery.AttemptFailed) -> None:
         lane, attempt = self._dispatch.lane(event.webhook), event.attempt
+        if self.held:
+            self.held.pop(event.number, None)
         self._dirty_lanes[lane.number] = lane
         if lane.failing_since is None:
             lane.failing_since = attempt.started
@@ -185,7 +187,7 @@ class Outbox:
     def offer_waiting(self, lane: Lane, now: int) -> bool:
         """Now that nothing on disk comes before them: make due rows ready that wait; whether that was all of them."""
         for row in tuple(lane.waiting.values()):
-            if row.due <= now:
+            if row.due <= now and not self.is_held(row):
                 if row.content is None or not self._dispatch.allowance(lane):
                     return False
                 self._wait_no_more(row)
@@ -239,6 +241,10 @@ class Outbox:
         return None if row is None or row.content is None else (row.content.received, row.due)
 
     # What is in memory, and not, or not as it is, on disk.
+
+    def is_held(self, row: Row) -> bool:
+        """Whether somebody else may be making this attempt."""
+        return bool(self.held) and self.held.get(row.number) == row.attempt
 
     def is_settled(self, number: int) -> bool:
         """Whether a row read from disk is to be passed over: it is in memory, or has ended or moved on since."""

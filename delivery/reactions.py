@@ -30,8 +30,11 @@ AGAIN_MS = 1_000
 class Reactions:
     """One task that does what is to be done, one thing after the other."""
 
-    def __init__(self, office: Office, outbox: Outbox, dispatch: Dispatch, follower: Follower) -> None:
-        self._outbox, self._dispatch, self._follower = outbox, dispatch, follower
+    follower: Follower
+    """The outbox's; to be set before there is anything to do."""
+
+    def __init__(self, office: Office, outbox: Outbox, dispatch: Dispatch) -> None:
+        self._outbox, self._dispatch = outbox, dispatch
         self._directory, self._writer, self._views = office.directory, office.writer, office.views
         self._executor, self._clock, self._alarms = office.reading, office.clock, office.alarms
         self._disable = office.webhooks.disable_for
@@ -99,7 +102,7 @@ class Reactions:
         known = self._directory.by_number[number]
         if known.enabled and cause > known.enabled_position:
             await self._disable(number, cast(Literal["gone", "failing"], reason), cause)
-        await self._follower.flush()
+        await self.follower.flush()
         known = self._directory.by_number[number]
         is_refused = not known.enabled or cause <= known.enabled_position
         if is_refused and self._outbox.reactions.get(number) == (reason, cause):
@@ -111,7 +114,7 @@ class Reactions:
         refused = self._refused.pop(lane.number, [])
         if self._dispatch.is_enabled(lane):
             return True
-        await self._follower.flush()
+        await self.follower.flush()
         loop = asyncio.get_running_loop()
         limit = CANCEL_CHUNK + lane.marked
         found = await loop.run_in_executor(self._executor, outbox_table.numbers_of, self._views, lane.number, limit)
@@ -151,7 +154,7 @@ class Reactions:
         units = []
         for number, stream, version in found:
             row = self._outbox.rows.get(number)
-            if row is None or not row.is_marked:
+            if (row is None or not row.is_marked) and number not in self._outbox.held:
                 event = delivery.Cancelled(webhook.tenant, now, lane.number, number, reason)
                 units.append(Unit([Entry(stream, version + 1, event)], condition=condition))
         return units

@@ -9,20 +9,21 @@ import click
 import msgspec
 
 from core.clock import SystemClock
-from core.directory import SNAPSHOT, Directory
+from core.data_directory import LEDGER_FILE, VIEWS_FILE, Lock
 from core.epilog import epilog
-from core.errors import NotFoundError
+from core.errors import InvalidInputError, NotFoundError
 from core.history import History
 from core.ledger.follow import View
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
+from core.ledger.store import Place
 from core.model.topics import Codec
-from core.office import LEDGER_FILE, VIEWS_FILE, Lock
-from core.options import data_option, json_option
+from core.options import json_option, place_option
 from core.printing import print_facts
 from core.rebuild import Difference, Rebuilt
 from core.rebuild import rebuild as make_anew
-from delivery.service import closed_outbox
+from core.snapshots import restored
+from delivery.carrier import closed_outbox
 
 
 class RebuiltView(msgspec.Struct, frozen=True):
@@ -43,11 +44,16 @@ class RebuildReport(msgspec.Struct, frozen=True):
 
 
 @click.command(epilog=epilog("hookledger rebuild", then=["hookledger serve"]))
-@data_option
+@place_option
 @json_option
-def rebuild(data: Path, as_json: bool) -> None:
+def rebuild(place: Place, as_json: bool) -> None:
     """Make all views anew from the ledger. `serve` must be stopped."""
-    report = _rebuild(data)
+    if place.database is not None:
+        raise InvalidInputError(
+            "views in a database are made anew by `serve`: stop each, drop the views' schema, `hookledger migrate`,"
+            " and start them again"
+        )
+    report = _rebuild(place.data)
     if as_json:
         click.echo(msgspec.json.encode(report))
         return
@@ -73,14 +79,7 @@ def _rebuild(data: Path) -> RebuildReport:
 
 def views_of(reader: Reader) -> list[View]:
     """All views that `serve` follows, new and empty; this outbox hands nothing out."""
-    return [History(reader), closed_outbox(_directory(reader))]
-
-
-def _directory(reader: Reader) -> Directory:
-    snapshot = reader.snapshot(SNAPSHOT)
-    directory = Directory() if snapshot is None else Directory.restored(snapshot[1])
-    directory.apply(reader.landmarks(directory.position))
-    return directory
+    return [History(reader), closed_outbox(restored(reader)[0])]
 
 
 def _report(rebuilt: Rebuilt, views: list[View]) -> RebuildReport:

@@ -85,12 +85,16 @@ class Refill:
     def go_on(self) -> None:
         """Rows on disk are due at other times than they were: look at all of them again."""
         was_paused, self._is_paused = self._is_paused, False
+        self.look_at_all()
+        if was_paused:
+            self._dispatch.gate.open()
+
+    def look_at_all(self) -> None:
+        """Any row on disk may be to be handed out by now."""
         for lane in self._dispatch.lanes.values():
             lane.left_on_disk(START[0])
             self.need(lane)
         self._start()
-        if was_paused:
-            self._dispatch.gate.open()
 
     def due(self, lane: Lane, at_ms: int) -> None:
         """A row of the lane is on disk, and due at *at_ms*."""
@@ -221,7 +225,7 @@ class Refill:
         """Make ready what is not in memory, and has not ended or moved on since the reading."""
         lane.refilling = False
         for row in stock.rows:
-            if self._outbox.is_settled(row.number):
+            if self._outbox.is_settled(row.number) or self._outbox.is_held(row):
                 continue
             if row.content is None:
                 self.on_forgotten(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from core.model.portal_event import Received
 from core.wire.body import created_on, event_head_on
@@ -19,6 +20,22 @@ class Content:
         self.payload = payload
         self.created_on = created_on(received)
         self.head = event_head_on(received, self.created_on)
+
+
+class Mark:
+    """Rows that were handed out together, under one mark in the database."""
+
+    __slots__ = ("_left", "_on_over", "number")
+
+    def __init__(self, number: int, rows: int, on_over: Callable[[int], None]) -> None:
+        """*on_over* is called with the mark's number when none of its rows is under way any more."""
+        self.number, self._left, self._on_over = number, rows, on_over
+
+    def leave(self) -> None:
+        """One of them is recorded, or given back."""
+        self._left -= 1
+        if not self._left:
+            self._on_over(self.number)
 
 
 class Row:
@@ -43,6 +60,7 @@ class Row:
         "is_suspect",
         "is_waiting",
         "last_success",
+        "mark",
         "number",
         "traced",
         "version",
@@ -74,6 +92,7 @@ class Row:
         self.content: Content | None = None
         self.is_ready = self.is_marked = self.is_answered = self.is_waiting = False
         self.is_old = self.is_suspect = self.traced = False
+        self.mark: Mark | None = None
         self.handed_out_at = 0
         """By the monotonic clock."""
 

@@ -18,12 +18,14 @@ import click
 from core.clock import SystemClock
 from core.epilog import epilog
 from core.hook_guard import HookGuard
+from core.ledger.store import Database
 from core.log import Log, LogHandler, set_up
 from core.operations.table import operations
 from core.options import as_typed, file_read, settings_options
 from core.settings import Settings
 from core.tracing import Tracing
 from core.web import app, operator
+from delivery import roles
 from delivery.connections import Connections
 from delivery.loop import run
 from delivery.reception import Reception
@@ -58,19 +60,24 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
     service.office.renewal.on_complete = lambda: _say_ready(service)
     connections = Connections(service.shares.connections)
     service.office.gauges += [lines.samples, connections.samples]
-    site = app.build(service.office, service.readiness, intake_bytes_max=settings.intake_bytes_max)
+    site = app.build(
+        service.office,
+        service.readiness,
+        intake_bytes_max=settings.intake_bytes_max,
+        takes_events=roles.takes_events(settings.role),
+    )
     public = Reception(site, lambda: service.is_ready, connections, service.shares.backlog)
     private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
     try:
         address = await public.open_port(settings.host, settings.port)
         click.echo(f"listening on http://{address}")
-        click.echo(f"the ledger is in {settings.data}")
+        click.echo(f"the ledger is in {service.place}")
         if file is not None:
             click.echo(f"settings are from {file}")
         if await _started(service, stop):
             await private.open_operator(settings.data)
             _say_ready(service)
-            log.say("serve.started", version=version("hookledger"), address=address, data=settings.data)
+            log.say("serve.started", version=version("hookledger"), address=address, data=service.place)
             for line in _hints(service, settings.data):
                 click.echo(line)
             await stop.wait()
@@ -110,6 +117,7 @@ def _tracing(environment: Mapping[str, str]) -> Tracing | None:
 
 
 def service_of(settings: Settings, tracing: Tracing | None = None) -> Service:
+    roles.check(settings.role, has_database=settings.database is not None)
     return Service(
         settings.data,
         environment=os.environ,
@@ -118,6 +126,8 @@ def service_of(settings: Settings, tracing: Tracing | None = None) -> Service:
         young_requests_max=settings.young_requests_max,
         ready_bytes_max=settings.ready_bytes_max,
         tracing=tracing,
+        database=None if settings.database is None else Database(settings.database, settings.schema),
+        carries=roles.carries(settings.role),
     )
 
 

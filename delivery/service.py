@@ -14,30 +14,30 @@ from typing import NamedTuple
 
 from aiohttp.abc import AbstractResolver
 
-from core.alarms import Alarms, LoopAlarms
-from core.check_url import CheckUrl
-from core.clock import Clock, SystemClock
-from core.directory import Directory
+from core.alarms import Alarms
+from core.carried import Carried
+from core.clock import Clock
+from core.errors import HookledgerError
+from core.gauges import Sample
 from core.ledger.fault import FAULTS
-from core.ledger.follow import Follower
+from core.ledger.store import Database
+from core.ledger.view_store import SharedViews
 from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, STOP_S, YOUNG_REQUESTS_MAX
+from core.log import Log
+from core.model.portal_event import Received
 from core.office import Office
 from core.plugins import Plugins
 from core.tracing import Tracing
-from delivery import outbox_table
 from delivery.addresses import AddressGuard, Network
-from delivery.broker import InProcessBroker
-from delivery.dispatch import Dispatch
+from delivery.carrier import Carrier, Means, closed_outbox
 from delivery.files import open_files_max, shares
-from delivery.gauges import Gauges
+from delivery.leading import Leading, LedTerm
 from delivery.lean_sender import LeanSender
-from delivery.lookout import Lookout
-from delivery.outbox import Outbox
-from delivery.reactions import Reactions
-from delivery.refill import Refill
 from delivery.schedule import SCHEDULE_S
-from delivery.sender import Sender, parse_url
-from delivery.worker import Workers
+from delivery.sender import Sender
+from delivery.url_check import url_check
+
+log = Log("leader")
 
 
 class Left(NamedTuple):
@@ -54,27 +54,6 @@ class Left(NamedTuple):
             f"stopped: {self.finished:,} deliveries under way were finished, {self.cut_off:,} cut off and due again at"
             f" the next start; {waiting} deliveries wait in the outbox"
         )
-
-
-def url_check(guard: AddressGuard) -> CheckUrl:
-    """What a webhook's URL must be like, and where it must not lead."""
-
-    def check(url: str, ssl: bool) -> None:
-        parse_url(url, ssl)
-        guard.check_url(url)
-
-    return check
-
-
-def url_check_allowing(allow: Sequence[Network]) -> CheckUrl:
-    """The same, for who has no service: a command that opens the ledger itself."""
-    return url_check(AddressGuard(allow))
-
-
-def closed_outbox(directory: Directory) -> Outbox:
-    """An outbox that hands nothing out: for its rows."""
-    clock = SystemClock()
-    return Outbox(directory, Dispatch(directory, InProcessBroker(), clock, LoopAlarms(clock), old_max=0))
 
 
 class Service:
@@ -101,7 +80,11 @@ class Service:
         young_requests_max: int = YOUNG_REQUESTS_MAX,
         ready_bytes_max: int = READY_BYTES_MAX,
         tracing: Tracing | None = None,
+        database: Database | None = None,
+        carries: bool = True,
     ) -> None:
+        """*carries*: whether this process hands deliveries out and attempts them, or may, where several share a
+        *database*."""
         self.shares = given = shares(files_max or open_files_max(), young_requests_max)
         self.guard = AddressGuard(allow)
         self.office = office = Office(
@@ -114,79 +97,131 @@ class Service:
             plugins=plugins,
             synchronous=synchronous,
             commit_units_max=commit_units_max,
+            database=database,
         )
-        self.broker = InProcessBroker()
-        self.dispatch = Dispatch(
-            office.directory,
-            self.broker,
-            office.clock,
-            office.alarms,
-            young_max=given.young_requests,
-            old_max=given.old_requests,
-            ready_bytes_max=ready_bytes_max,
-        )
-        self.outbox = Outbox(office.directory, self.dispatch)
-        self._let_watch(tracing)
-        self.follower: Follower = office.follow(self.outbox, lambda: closed_outbox(office.directory))
-        self.refill = Refill(office, self.outbox, self.dispatch)
         self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver, idle_max=given.idle_lines)
         jitter = jitter or partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
-        self.workers = Workers(office, self.broker, self.dispatch, self.sender, jitter, schedule_s)
-        self.broker.on_work = self.workers.call
-        self.reactions = Reactions(office, self.outbox, self.dispatch, self.follower)
-        office.lookout = Lookout(office, self.dispatch, self.readiness).look
-        self._heed_faults()
-        office.gauges.append(Gauges(self.dispatch, self.reactions, self.sender, office.clock.now_ms).samples)
+        self._means = Means(given, ready_bytes_max, self.sender, jitter, schedule_s)
+        self.carrier: Carrier | None = None
+        """Who carries here just now; None: another process does."""
+        self.leading: Leading | None = None
+        """This process's part in it, where several may carry."""
+        self._retiring: dict[asyncio.Task[None], None] = {}
+        self._let_watch(tracing)
+        if office.leader is None:
+            self.carrier = Carrier(office, self._means, self.readiness)
+            self.carrier.follow(office.follow(self.carrier.outbox, lambda: closed_outbox(office.directory)))
+        elif carries:
+            self.leading = Leading(office.leader, office.clock, self._take_over, self._stand_down)
+        office.lookout = self._look
+        office.gauges.append(self._samples)
+        office.clock_steps.on_step = self._clock_stepped
+        office.writer.on_fault.append(self._on_fault)
         self.is_ready = self.is_stopping = False
         self._under_way = 0
 
-    def _heed_faults(self) -> None:
-        self.refill.on_forgotten = self.reactions.forget
-        self.office.clock_steps.on_step = self.refill.pause
-        self.outbox.on_shifted = self._shifted
-        self.office.writer.on_fault.append(self._on_fault)
-
-    def _on_fault(self, is_at_fault: bool) -> None:
-        """Nothing is handed out whose outcome could not be recorded."""
-        if is_at_fault:
-            self.dispatch.gate.shut()
-        else:
-            self.dispatch.gate.open()
+    @property
+    def place(self) -> Path | str:
+        """Where the ledger is, for people."""
+        return self.office.data if self.office.database is None else self.office.recorder.path
 
     def _let_watch(self, tracing: Tracing | None) -> None:
         """Whoever tells of attempts hears of them before the outbox does, which forgets what has ended."""
-        self.office.chronicle.under_way = self.outbox.under_way
+        self.office.chronicle.under_way = self._attempted
         self.office.tracing = tracing
         if tracing is not None:
-            tracing.watch(self.office.directory, self.outbox.under_way)
+            tracing.watch(self.office.directory, self._attempted)
             self.office.writer.follow(tracing.follow)
 
+    # What others ask of whoever carries.
+
+    def _attempted(self, number: int) -> tuple[Received, int] | None:
+        return None if self.carrier is None else self.carrier.outbox.under_way(number)
+
+    async def _look(self, count: int) -> Carried:
+        if self.carrier is None:
+            raise HookledgerError("another process leads, and carries the deliveries: ask that one")
+        return await self.carrier.lookout.look(count)
+
+    async def _samples(self) -> list[Sample]:
+        samples = [] if self.carrier is None else await self.carrier.gauges.samples()
+        samples.append(("hookledger_leads", (), int(self.carrier is not None)))
+        samples.append(("hookledger_takeovers_total", (), 0 if self.leading is None else self.leading.takeovers))
+        return samples
+
+    def _clock_stepped(self) -> None:
+        if self.carrier is not None:
+            self.carrier.refill.pause()
+
+    def _on_fault(self, is_at_fault: bool) -> None:
+        if self.carrier is not None:
+            self.carrier.heed_fault(is_at_fault)
+
     async def start(self) -> None:
-        """Follow the ledger to its head, then hand out what is due."""
-        self.office.mending.start()
+        """Follow the ledger to its head, then hand out what is due. On a database, take part in who does."""
+        if self.carrier is not None:
+            await self._read_outbox(self.carrier)
+        await self.office.start()
+        if self.carrier is not None:
+            self.carrier.open()
+        if self.leading is not None:
+            self.leading.start()
+        self.is_ready = True
+
+    async def _read_outbox(self, carrier: Carrier) -> None:
+        mending = self.office.mending
+        assert mending is not None
+        mending.start()
         while True:
             try:
-                self._read_outbox()
-                break
+                carrier.read_outbox(self.office.clock.now_ms())
             except sqlite3.DatabaseError:
                 if self.office.views.damage is None:
                     raise
-                await self.office.mending.done()
-        await self.office.start()
-        self.dispatch.is_open = True
-        self.refill.resume()
-        self.reactions.resume()
-        self.is_ready = True
+                await mending.done()
+            else:
+                return
 
-    def _read_outbox(self) -> None:
-        """What a process before this one left to be done."""
-        self.outbox.reactions.update(outbox_table.reactions(self.office.views))
-        lanes = outbox_table.lanes(self.office.views, self.office.clock.now_ms())
-        self.dispatch.lanes.update({lane.number: lane for lane in lanes})
+    # Of several processes one leads.
 
-    def _shifted(self) -> None:
-        if not self.office.clock_steps.is_under_way:
-            self.refill.go_on()
+    async def _take_over(self, term: LedTerm) -> None:
+        """Go on from where the leader before has come to."""
+        office, leading = self.office, self.leading
+        assert leading is not None
+        assert isinstance(office.views, SharedViews)
+        loop = asyncio.get_running_loop()
+        # From here on nobody else writes views, or marks anything.
+        office.views.term = term.number
+        carrier = Carrier(office, self._means, self.readiness, term)
+        carrier.hold(await leading.marks())
+        outbox, now = carrier.outbox, office.clock.now_ms()
+        await loop.run_in_executor(office.viewing, office.views.begin, outbox.name, outbox.tables)
+        await loop.run_in_executor(office.viewing, carrier.read_outbox, now)
+        followers = await office.lead(outbox)
+        carrier.follow(followers[-1])
+        self.carrier = carrier
+        for follower in followers:
+            await follower.start()
+        carrier.open()
+        log.say("leader.carries", term=term.number, held=len(outbox.held))
+
+    def _stand_down(self) -> None:
+        """The term is over: what was begun is finished, and nothing new is handed out."""
+        carrier, self.carrier = self.carrier, None
+        self.office.stand_down()
+        if carrier is not None:
+            carrier.retire()
+            task = asyncio.create_task(self._wind_down(carrier))
+            self._retiring[task] = None
+            task.add_done_callback(self._retiring.pop)
+
+    async def _wind_down(self, carrier: Carrier) -> None:
+        is_recorded = await carrier.wind_down()
+        if is_recorded and carrier.term is not None and self.leading is not None:
+            with suppress(*FAULTS):
+                await self.leading.forget(carrier.term.number)
+            if self.carrier is not None:
+                self.carrier.let_go_of(carrier.term.number)
 
     def readiness(self) -> Sequence[str]:
         """Why the service does not do its work just now; empty when it does."""
@@ -201,11 +236,10 @@ class Service:
         if self.office.views.damage is not None:
             reasons.append(self.office.views.damage)
         reasons += self.office.plugins.reasons()
-        shortage = self.workers.shortage()
-        if shortage is not None:
-            reasons.append(f"deliveries wait: {shortage}")
-        if self.refill.fault is not None:
-            reasons.append(f"due deliveries cannot be read: {self.refill.fault}")
+        if self.carrier is not None:
+            reasons += self.carrier.reasons()
+        if self.leading is not None and self.leading.fault is not None:
+            reasons.append(f"it is not known who leads: {self.leading.fault}")
         reasons += [
             f"the view {follower.view.name} is not kept up: {follower.fault}"
             for follower in self.office.followers
@@ -215,44 +249,41 @@ class Service:
 
     def retire(self) -> None:
         """Hand out nothing more: the first step of a stop."""
-        if not self.is_stopping:
-            self._under_way = self.dispatch.young + self.dispatch.old
+        if not self.is_stopping and self.carrier is not None:
+            self._under_way = self.carrier.under_way
         self.is_stopping, self.is_ready = True, False
-        self.dispatch.is_open = False
+        if self.carrier is not None:
+            self.carrier.retire()
 
     async def finish(self, wait_s: float, *others: Awaitable[None]) -> None:
         """Retire, and wait so long, but no longer, for what is under way, and for others."""
         self.retire()
+        if self.carrier is not None:
+            others = (self.carrier.dispatch.settled(), *others)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await asyncio.gather(self.dispatch.settled(), *others)
+                await asyncio.gather(*others, *(asyncio.shield(task) for task in self._retiring))
 
     async def stop(self, wait_s: float = STOP_S) -> Left:
         """Finish what is under way, within so many seconds; write down what came of it; close.
 
         What is cut off is due again at the next start, and its receiver may see it twice."""
         await self.finish(wait_s)
-        await self.reactions.stop()
-        await self.refill.stop()
-        cut_off = self.dispatch.young + self.dispatch.old
-        await self.workers.stop()
+        carrier = self.carrier
+        cut_off = 0 if carrier is None else await carrier.stop()
+        for task in self._retiring:
+            task.cancel()
         await self.sender.close()
-        await self.office.writer.settle()
-        # What the ledger does not take just now has come to no end that the next start knows of.
-        cut_off += self.dispatch.unrecorded
+        await self.office.settle()
+        waiting = None
+        if carrier is not None:
+            # What the ledger does not take just now has come to no end that the next start knows of.
+            cut_off += carrier.dispatch.unrecorded
+            waiting = await carrier.waiting()
+        await self.office.stop_following()
+        if self.leading is not None:
+            await self.leading.stop(is_finished=not self._retiring)
         if self.office.tracing is not None:
             await asyncio.get_running_loop().run_in_executor(self.office.reading, self.office.tracing.close)
-        waiting = await self._waiting()
         await self.office.close()
         return Left(max(self._under_way - cut_off, 0), cut_off, waiting)
-
-    async def _waiting(self) -> int | None:
-        await self.follower.stop()
-        if self.follower.written < self.office.writer.head:
-            return None
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self.office.viewing, outbox_table.count, self.office.views
-            )
-        except FAULTS:
-            return None

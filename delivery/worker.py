@@ -75,7 +75,11 @@ class Workers:
         sender: Sender,
         jitter: Callable[[], float],
         schedule_s: Sequence[int] = SCHEDULE_S,
+        *,
+        within_ms: int | None = None,
     ) -> None:
+        """*within_ms*: what was handed out so long ago is not begun any more; None: however long ago."""
+        self._within_ms = within_ms
         self._broker, self._dispatch, self._sender = broker, dispatch, sender
         self._directory, self._writer, self._reader = office.directory, office.writer, office.reader
         self._master_key, self._executor = office.master_key, office.reading
@@ -136,7 +140,8 @@ class Workers:
         while True:
             webhook = self._directory.by_number[row.webhook]
             started, began = now or moment(self._clock)
-            if not webhook.enabled or self._dispatch.lanes[row.webhook].held_until > started:
+            is_too_late = self._within_ms is not None and began - row.handed_out_at > self._within_ms
+            if is_too_late or not webhook.enabled or self._dispatch.lanes[row.webhook].held_until > started:
                 self._dispatch.returned(row)
                 return None
             prepared = self._prepared.get(row.webhook)

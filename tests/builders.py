@@ -34,9 +34,14 @@ def our_plugins(**extra):
 
 def open_office(data: Path, **given) -> Office:
     """An office on a directory, with a clock that only the test turns, where no URL is refused."""
-    clock = InventedClock()
+    clock, environment = InventedClock(), {}
+    if given.get("database") is not None:
+        # Not everybody who builds has psycopg: the simulation has not.
+        from tests import postgres
+
+        environment = postgres.ENVIRONMENT
     given = {"clock": clock, "alarms": clock, "plugins": our_plugins(), "check_url": lambda url, ssl: None, **given}
-    return Office(data, environment={}, **given)
+    return Office(data, environment=environment, **given)
 
 
 class Books:

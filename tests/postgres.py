@@ -16,9 +16,13 @@ from pathlib import Path
 
 import psycopg
 
-from core.ledger.postgres.migrate import migrate, views_schema
+from core.ledger.postgres.founding import found
+from core.ledger.postgres.migrate import views_schema
 from core.ledger.store import Database
+from core.settings import KEY_VARIABLE
 
+ENVIRONMENT = {KEY_VARIABLE: "5e" * 32}
+"""The master key of every ledger made here."""
 _NUMBERS = count(1)
 
 
@@ -54,10 +58,10 @@ def version() -> str:
 
 
 def new_database() -> Database:
-    """An empty ledger in a schema of its own."""
+    """An empty ledger in a schema of its own, whose key is that of ENVIRONMENT."""
     database = Database(server_url(), f"ledger_{os.getpid()}_{next(_NUMBERS)}")
     with psycopg.connect(database.url, autocommit=True) as connection:
-        migrate(connection, database.schema)
+        found(connection, database.schema, ENVIRONMENT, Path(os.devnull), os.urandom)
     return database
 
 

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from core.backup import OnCopied, check_place, copy_ledger, key_beside
 from core.clock import SystemClock, to_iso
 from core.commands.desk import print_json
+from core.data_directory import LEDGER_FILE
 from core.epilog import epilog
 from core.errors import ConflictError, NotFoundError
 from core.ledger.keys import KEY_FILE, given_key, write_key
-from core.office import LEDGER_FILE
 from core.options import data_option, json_option
 from core.printing import many, print_facts
 from core.restore import restore as put_back

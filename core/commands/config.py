@@ -12,7 +12,7 @@ from core.commands.desk import print_json
 from core.epilog import epilog
 from core.options import file_read, json_option, settings_options, sources
 from core.printing import print_table
-from core.settings import PREFIX, SECRETS, Settings, strangers, table
+from core.settings import PREFIX, SECRETS, DatabaseUrl, Setting, Settings, strangers, table
 
 HIDDEN = "(hidden)"
 
@@ -50,7 +50,7 @@ def config(context: click.Context, settings: Settings, as_json: bool) -> None:
 
 def _said(settings: Settings, found: dict[str, str]) -> dict[str, Said]:
     said = {
-        name: Said(_plain(getattr(settings, name)), found[name], row.flag, row.variable)
+        name: Said(_plain(getattr(settings, name), row), found[name], row.flag, row.variable)
         for name, row in table().items()
     }
     for variable in SECRETS:
@@ -60,8 +60,10 @@ def _said(settings: Settings, found: dict[str, str]) -> dict[str, Said]:
     return said
 
 
-def _plain(value: object) -> object:
-    """As JSON has it."""
+def _plain(value: object, row: Setting) -> object:
+    """As JSON has it, without a password."""
+    if isinstance(row.kind, DatabaseUrl) and isinstance(value, str):
+        return row.kind.shown(value)
     if isinstance(value, tuple):
         return [str(entry) for entry in value]
     return str(value) if isinstance(value, Path) else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 import msgspec
@@ -15,10 +14,11 @@ from core.commands.redeliver import redeliver
 from core.commands.selection import selection_options
 from core.duration import in_words
 from core.epilog import epilog
+from core.ledger.store import Place
 from core.limits import LIST_MAX
 from core.operations import deliveries
 from core.operations.selection import Selection
-from core.options import CheckUrlAllowing, data_option, json_option
+from core.options import CheckUrlAllowing, json_option, place_option
 from core.printing import console, print_table
 
 
@@ -39,15 +39,15 @@ def deliveries_group() -> None:
 @selection_options
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, LIST_MAX), help="At most so many.")
 @click.option("--count", "is_count", is_flag=True, help="Only say how many there are.")
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def list_deliveries(
-    allowing: CheckUrlAllowing, selection: Selection, limit: int, is_count: bool, data: Path, as_json: bool
+    allowing: CheckUrlAllowing, selection: Selection, limit: int, is_count: bool, place: Place, as_json: bool
 ) -> None:
     """Deliveries, newest first. Those are meant that all filters let through; of one that is given several times, one
     is enough."""
-    desk, asked = Desk(allowing, data), msgspec.structs.asdict(selection)
+    desk, asked = Desk(allowing, place), msgspec.structs.asdict(selection)
     if is_count:
         counted = desk.ask(deliveries.COUNT, deliveries.CountDeliveries(**asked))
         if as_json:
@@ -126,15 +126,15 @@ def _print_for_terminal(found: list[deliveries.DeliveryListed]) -> None:
     epilog=epilog("hookledger deliveries show 36", then=["hookledger webhooks show ID"]),
 )
 @click.argument("id", type=DELIVERY)
-@data_option
+@place_option
 @json_option
 @click.pass_obj
-def show_delivery(allowing: CheckUrlAllowing, id: int, data: Path, as_json: bool) -> None:
+def show_delivery(allowing: CheckUrlAllowing, id: int, place: Place, as_json: bool) -> None:
     """The whole story of one delivery: its event, each request as it was sent, each answer, and the times between."""
     from core.operations import delivery_story
     from core.story_lines import print_story
 
-    told = Desk(allowing, data).ask(delivery_story.SHOW, delivery_story.ShowDelivery(id))
+    told = Desk(allowing, place).ask(delivery_story.SHOW, delivery_story.ShowDelivery(id))
     if as_json:
         print_json(told)
     else:

@@ -1,4 +1,4 @@
-"""Where commands ask: one data directory, and what may be called from it."""
+"""Where commands ask: one ledger, and what may be called from it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
+from core.ledger.store import Place
 from core.operations.operation import AnyOperation
 from core.operator import Ledger, ask
 from core.options import CheckUrlAllowing
@@ -23,13 +23,13 @@ Response = TypeVar("Response")
 
 
 class Desk:
-    """Where commands ask: one data directory, and what may be called from it."""
+    """Where commands ask: one ledger, and what may be called from it."""
 
-    def __init__(self, allowing: CheckUrlAllowing, data: Path, allow: tuple[Network, ...] = ()) -> None:
+    def __init__(self, allowing: CheckUrlAllowing, place: Place, allow: tuple[Network, ...] = ()) -> None:
         def check_url(url: str, ssl: bool) -> None:
             allowing(allow)(url, ssl)
 
-        self.ledger = Ledger(data, os.environ, check_url)
+        self.ledger = Ledger(place, os.environ, check_url)
 
     def ask(self, operation: AnyOperation[Request, Response], request: Request, key: str | None = None) -> Response:
         return asyncio.run(ask(self.ledger, operation, request, key))

@@ -13,10 +13,11 @@ from core.ledger.keys import KEY_FILE
 from core.ledger.postgres.database import check_place, connected
 from core.ledger.postgres.founding import Founded, found
 from core.ledger.postgres.migrate import grant as let
-from core.options import data_option, json_option
+from core.ledger.store import Place
+from core.options import json_option, place_option
 from core.printing import print_facts
 from core.randomness import Randomness
-from core.settings import DATABASE_SCHEMA, KEY_VARIABLE
+from core.settings import KEY_VARIABLE
 
 WAIT_S = 3_600
 """How long one migration may take, and how long another process's may be waited for."""
@@ -28,27 +29,19 @@ WAIT_S = 3_600
         "hookledger migrate --database postgresql://owner@db.example/portal --grant hookledger_app",
     )
 )
-@click.option(
-    "--database",
-    required=True,
-    envvar="HOOKLEDGER_DATABASE",
-    show_envvar=True,
-    metavar="URL",
-    help="The database; its user owns the tables.",
-)
-@click.option(
-    "--schema", default=DATABASE_SCHEMA, show_default=True, metavar="NAME", help="Where in it the tables are."
-)
 @click.option("--grant", metavar="ROLE", help="Let this role read the ledger, and write it by its function alone.")
-@data_option
+@place_option
 @json_option
-def migrate(database: str, schema: str, grant: str | None, data: Path, as_json: bool) -> None:
+def migrate(grant: str | None, place: Place, as_json: bool) -> None:
     """Make a ledger on PostgreSQL, or bring it to the form of this version.
 
     What was run already is not run again, also when two do this at once. The first time the ledger is told its master
     key: HOOKLEDGER_KEY, else master.key in the data directory, which is made there if there is none. No other command
     makes a key for a database.
     """
+    if place.database is None:
+        raise click.UsageError("say which --database; its user owns the tables")
+    data, (database, schema) = place.data, place.database
     check_place(database, schema)
     with connected(database, schema, timeout_s=WAIT_S) as connection:
         connection.execute(f"SET lock_timeout = {WAIT_S * 1_000}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 import aiohttp
@@ -15,8 +14,9 @@ from core.commands.input import FILE, Input
 from core.conversation import conversation
 from core.epilog import epilog
 from core.errors import HookledgerError
+from core.ledger.store import Place
 from core.limits import FEED_PATIENCE_S
-from core.options import CheckUrlAllowing, data_option, json_option
+from core.options import CheckUrlAllowing, json_option, place_option
 from core.publishing import ByOperator, OverHttp
 
 COUNTED = ("accepted", "duplicates")
@@ -34,7 +34,7 @@ COUNTED = ("accepted", "duplicates")
 @click.option("--tenant", default="1", show_default=True, metavar="T", help="The portal whose events they are.")
 @click.option("--url", metavar="URL", help="Publish to the `serve` at this address, not to the one on --data.")
 @click.option("--token", metavar="-", help="With --url: a `portal` token, a line of standard input.")
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def publish(
@@ -43,7 +43,7 @@ def publish(
     tenant: str,
     url: str | None,
     token: str | None,
-    data: Path,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Publish portal events from a file, or from standard input.
@@ -58,7 +58,7 @@ def publish(
     if url is None:
         if token is not None:
             raise click.UsageError("--token is for --url: here the operator publishes")
-        publishing = _here(Desk(allowing, data), tenant, source, ticker)
+        publishing = _here(Desk(allowing, place), tenant, source, ticker)
     else:
         publishing = _there(url, _token(token, file), source, ticker)
     ended(publishing, ticker, as_json=as_json)

@@ -6,7 +6,6 @@ import secrets
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,10 +17,11 @@ from core.commands.desk import Desk, print_json, say
 from core.commands.number import DELIVERY
 from core.commands.selection import selection_options
 from core.epilog import epilog
+from core.ledger.store import Place
 from core.limits import REDELIVER_MAX
 from core.operations.redelivery import REDELIVER, Redeliver
 from core.operations.selection import Selection
-from core.options import CheckUrlAllowing, data_option, json_option, key_option
+from core.options import CheckUrlAllowing, json_option, key_option, place_option
 from core.printing import console, many, print_table
 
 FIRST = 5
@@ -57,7 +57,7 @@ class Summary(msgspec.Struct):
 @click.option("--dry-run", is_flag=True, help="Only say what would be redelivered.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def redeliver(
@@ -68,7 +68,7 @@ def redeliver(
     dry_run: bool,
     yes: bool,
     key: str | None,
-    data: Path,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Deliver again: those named, or what a filter means, as `deliveries list` has it.
@@ -79,7 +79,7 @@ def redeliver(
     """
     if key is not None:
         check_key(key)
-    again = Redelivering(Desk(allowing, data))
+    again = Redelivering(Desk(allowing, place))
     has_selection = selection != Selection()
     if ids and has_selection:
         raise click.UsageError("numbers and filters do not go together: name one or the other")

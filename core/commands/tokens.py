@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from core.commands.completing import complete_token
 from core.commands.desk import Desk, print_json, say
 from core.epilog import epilog
+from core.ledger.store import Place
 from core.model.token import PREFIX, TOKEN_ROLES
 from core.operations import tokens
-from core.options import CheckUrlAllowing, data_option, json_option, key_option
+from core.options import CheckUrlAllowing, json_option, key_option, place_option
 from core.printing import print_table
 
 
@@ -32,7 +31,7 @@ def token() -> None:
 @click.option("--user", metavar="ID", help="The person it speaks for; all roles but portal need one.")
 @click.option("--tenant", default="1", show_default=True, metavar="ID", help="The portal it is for.")
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def create_token(
@@ -41,14 +40,14 @@ def create_token(
     user: str | None,
     tenant: str,
     key: str | None,
-    data: Path,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Make a token. It is printed this once; only its hash is kept.
 
     Only `portal` tokens lead anywhere yet: the others are for the API of persons, which is still to come.
     """
-    made = Desk(allowing, data).ask(tokens.CREATE, tokens.CreateToken(role, user, tenant), key)
+    made = Desk(allowing, place).ask(tokens.CREATE, tokens.CreateToken(role, user, tenant), key)
     if as_json:
         print_json(made)
     elif made.token is not None:
@@ -59,12 +58,12 @@ def create_token(
 
 @token.command("list", epilog=epilog("hookledger token list", then=["hookledger token revoke ID"]))
 @click.option("--tenant", metavar="T", help="Only of this tenant.")
-@data_option
+@place_option
 @json_option
 @click.pass_obj
-def list_tokens(allowing: CheckUrlAllowing, tenant: str | None, data: Path, as_json: bool) -> None:
+def list_tokens(allowing: CheckUrlAllowing, tenant: str | None, place: Place, as_json: bool) -> None:
     """List all tokens there ever were, the oldest first; never the tokens themselves."""
-    found = Desk(allowing, data).ask(tokens.LIST, tokens.ListTokens(tenant))
+    found = Desk(allowing, place).ask(tokens.LIST, tokens.ListTokens(tenant))
     if as_json:
         print_json(found)
         return
@@ -85,14 +84,16 @@ def list_tokens(allowing: CheckUrlAllowing, tenant: str | None, data: Path, as_j
 )
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=complete_token)
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
-def revoke_tokens(allowing: CheckUrlAllowing, ids: tuple[str, ...], key: str | None, data: Path, as_json: bool) -> None:
+def revoke_tokens(
+    allowing: CheckUrlAllowing, ids: tuple[str, ...], key: str | None, place: Place, as_json: bool
+) -> None:
     """Revoke tokens for good, all or none: from here on they are answered 401."""
     # Who revokes a token because it leaked may have nothing but the token itself.
     named = tuple(id.removeprefix(PREFIX).partition(".")[0] for id in ids)
-    done = Desk(allowing, data).ask(tokens.REVOKE, tokens.RevokeTokens(named), key)
+    done = Desk(allowing, place).ask(tokens.REVOKE, tokens.RevokeTokens(named), key)
     if as_json:
         print_json(done)
         return

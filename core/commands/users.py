@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -13,7 +12,8 @@ from core.commands.input import FILE, Input
 from core.conversation import conversation
 from core.epilog import epilog
 from core.importing import ByOperator
-from core.options import CheckUrlAllowing, data_option, json_option
+from core.ledger.store import Place
+from core.options import CheckUrlAllowing, json_option, place_option
 
 COUNTED = ("recorded", "unchanged")
 
@@ -28,10 +28,10 @@ def users_group() -> None:
 )
 @FILE
 @click.option("--tenant", default="1", show_default=True, metavar="T", help="The portal whose persons they are.")
-@data_option
+@place_option
 @json_option
 @click.pass_obj
-def import_users(allowing: CheckUrlAllowing, file: BinaryIO, tenant: str, data: Path, as_json: bool) -> None:
+def import_users(allowing: CheckUrlAllowing, file: BinaryIO, tenant: str, place: Place, as_json: bool) -> None:
     """Import persons from a file, or from standard input.
 
     FILE is a JSON array, or one person a line (NDJSON). Each is {"id": …, "role": …, "status": …, "groups": […]}:
@@ -43,7 +43,7 @@ def import_users(allowing: CheckUrlAllowing, file: BinaryIO, tenant: str, data: 
     """
     source = Input(file)
     ticker = Ticker(COUNTED, source.size_bytes)
-    ended(_import(Desk(allowing, data), tenant, source, ticker), ticker, as_json=as_json)
+    ended(_import(Desk(allowing, place), tenant, source, ticker), ticker, as_json=as_json)
 
 
 async def _import(desk: Desk, tenant: str, source: Input, ticker: Ticker) -> int:

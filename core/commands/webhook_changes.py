@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,9 +14,10 @@ from core.commands.secret import secret_option
 from core.commands.webhook_words import SCHEDULE, in_words, label, print_secret
 from core.epilog import epilog
 from core.errors import HookledgerError
+from core.ledger.store import Place
 from core.limits import LIST_MAX
 from core.operations import webhook_changes, webhooks
-from core.options import CheckUrlAllowing, data_option, json_option, key_option, setting_option
+from core.options import CheckUrlAllowing, json_option, key_option, place_option, setting_option
 from core.printing import plain
 from core.settings import Network
 
@@ -58,7 +58,7 @@ ids_argument = click.argument(
 @click.option("--default-schedule", is_flag=True, help="The service's own schedule.")
 @setting_option("allow_target", "A private network it may lead to; a running `serve` has its own list.")
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def change_webhook(
@@ -67,7 +67,7 @@ def change_webhook(
     id: int,
     allow_target: tuple[Network, ...],
     key: str | None,
-    data: Path,
+    place: Place,
     as_json: bool,
     **said: Any,
 ) -> None:
@@ -75,7 +75,7 @@ def change_webhook(
     wanted = _wanted(said)
     if not wanted:
         raise click.UsageError("say what to change")
-    changed = Desk(allowing, data, allow_target).ask(
+    changed = Desk(allowing, place, allow_target).ask(
         webhook_changes.CHANGE, webhook_changes.ChangeWebhook(id=id, **wanted), key
     )
     if as_json:
@@ -125,14 +125,14 @@ def _wanted(said: dict[str, Any]) -> dict[str, Any]:
 )
 @ids_argument
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def enable_webhooks(
-    allowing: CheckUrlAllowing, ids: tuple[int, ...], key: str | None, data: Path, as_json: bool
+    allowing: CheckUrlAllowing, ids: tuple[int, ...], key: str | None, place: Place, as_json: bool
 ) -> None:
     """Enable webhooks, all or none. They hear of every event that is accepted from here on."""
-    done = Desk(allowing, data).ask(webhook_changes.ENABLE, webhook_changes.EnableWebhooks(ids), key)
+    done = Desk(allowing, place).ask(webhook_changes.ENABLE, webhook_changes.EnableWebhooks(ids), key)
     if as_json:
         print_json(done)
         return
@@ -148,14 +148,14 @@ def enable_webhooks(
 )
 @ids_argument
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def disable_webhooks(
-    allowing: CheckUrlAllowing, ids: tuple[int, ...], key: str | None, data: Path, as_json: bool
+    allowing: CheckUrlAllowing, ids: tuple[int, ...], key: str | None, place: Place, as_json: bool
 ) -> None:
     """Disable webhooks, all or none. Nothing is sent to them, and what waits for them is cancelled."""
-    done = Desk(allowing, data).ask(webhook_changes.DISABLE, webhook_changes.DisableWebhooks(ids), key)
+    done = Desk(allowing, place).ask(webhook_changes.DISABLE, webhook_changes.DisableWebhooks(ids), key)
     if as_json:
         print_json(done)
         return
@@ -170,14 +170,14 @@ def disable_webhooks(
 @ids_argument
 @click.option("--yes", is_flag=True, help="Do not ask; needed where nobody could answer.")
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def delete_webhooks(
-    allowing: CheckUrlAllowing, ids: tuple[int, ...], yes: bool, key: str | None, data: Path, as_json: bool
+    allowing: CheckUrlAllowing, ids: tuple[int, ...], yes: bool, key: str | None, place: Place, as_json: bool
 ) -> None:
     """Delete webhooks for good, all or none. Their history stays."""
-    desk = Desk(allowing, data)
+    desk = Desk(allowing, place)
     if not yes:
         _ask_first(desk, ids)
     done = desk.ask(webhook_changes.DELETE, webhook_changes.DeleteWebhooks(ids), key)

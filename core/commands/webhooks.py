@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from core.commands.completing import complete_trigger, complete_webhook
@@ -13,8 +11,9 @@ from core.commands.secret import secret_option
 from core.commands.webhook_changes import change_webhook, delete_webhooks, disable_webhooks, enable_webhooks
 from core.commands.webhook_words import SCHEDULE, in_words, label, print_secret, state_of
 from core.epilog import epilog
+from core.ledger.store import Place
 from core.operations import webhooks
-from core.options import CheckUrlAllowing, data_option, json_option, key_option, setting_option
+from core.options import CheckUrlAllowing, json_option, key_option, place_option, setting_option
 from core.printing import print_facts, print_table
 from core.settings import Network
 
@@ -51,7 +50,7 @@ def webhooks_group() -> None:
 @click.option("--disabled", is_flag=True, help="Create it without switching it on.")
 @setting_option("allow_target", "A private network it may lead to; a running `serve` has its own list.")
 @key_option
-@data_option
+@place_option
 @json_option
 @click.pass_obj
 def create_webhook(
@@ -68,14 +67,14 @@ def create_webhook(
     disabled: bool,
     allow_target: tuple[Network, ...],
     key: str | None,
-    data: Path,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Make a webhook. It hears of every event that is accepted from here on, if its owner may know of it."""
     asked = webhooks.CreateWebhook(
         name, url, triggers, target, owner, tenant, secret, not no_ssl, not disabled, schedule_s
     )
-    made = Desk(allowing, data, allow_target).ask(webhooks.CREATE, asked, key)
+    made = Desk(allowing, place, allow_target).ask(webhooks.CREATE, asked, key)
     if as_json:
         print_json(made)
     else:
@@ -85,12 +84,12 @@ def create_webhook(
 
 @webhooks_group.command("list", epilog=epilog("hookledger webhooks list", then=["hookledger webhooks show ID"]))
 @click.option("--tenant", metavar="T", help="Only of this tenant.")
-@data_option
+@place_option
 @json_option
 @click.pass_obj
-def list_webhooks(allowing: CheckUrlAllowing, tenant: str | None, data: Path, as_json: bool) -> None:
+def list_webhooks(allowing: CheckUrlAllowing, tenant: str | None, place: Place, as_json: bool) -> None:
     """List all webhooks, by their numbers."""
-    found = Desk(allowing, data).ask(webhooks.LIST, webhooks.ListWebhooks(tenant))
+    found = Desk(allowing, place).ask(webhooks.LIST, webhooks.ListWebhooks(tenant))
     if as_json:
         print_json(found)
         return
@@ -121,12 +120,12 @@ def list_webhooks(allowing: CheckUrlAllowing, tenant: str | None, data: Path, as
     ),
 )
 @click.argument("id", type=WEBHOOK, shell_complete=complete_webhook)
-@data_option
+@place_option
 @json_option
 @click.pass_obj
-def show_webhook(allowing: CheckUrlAllowing, id: int, data: Path, as_json: bool) -> None:
+def show_webhook(allowing: CheckUrlAllowing, id: int, place: Place, as_json: bool) -> None:
     """Show all that one webhook was told to be."""
-    one = Desk(allowing, data).ask(webhooks.SHOW, webhooks.ShowWebhook(id))
+    one = Desk(allowing, place).ask(webhooks.SHOW, webhooks.ShowWebhook(id))
     if as_json:
         print_json(one)
         return

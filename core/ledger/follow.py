@@ -72,11 +72,13 @@ class Follower:
         executor: Executor,
         clock: Clock,
         alarms: Alarms,
+        seen: int,
     ) -> None:
+        """*seen*: up to where the view has seen, as `ViewStore.begin` says."""
         self.view = view
         self._views, self._writer, self._reader = views, writer, reader
         self._executor, self._clock, self._alarms = executor, clock, alarms
-        self.taken = self.written = views.begin(view.name, view.tables)
+        self.taken = self.written = seen
         """Positions up to which the view has gathered, and written."""
         self._gathered = 0
         self._alarm: Alarm | None = None
@@ -268,6 +270,16 @@ class Follower:
         self._alarms.after(RETRY_MS, pause.set)
         await pause.wait()
         del self._pauses[pause]
+
+    def drop(self) -> None:
+        """Follow no further and write nothing more: another process does."""
+        self._is_stopping = True
+        for pause in self._pauses:
+            pause.set()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._stand_by()
+        self._writer.unfollow(self._segment)
 
     async def stop(self) -> None:
         """Write what is left, unless the disk does not take it; the next start makes up for that."""

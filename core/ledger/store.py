@@ -19,6 +19,16 @@ class Database(NamedTuple):
     schema: str
 
 
+class Place(NamedTuple):
+    """Where a ledger is: in a file of *data*, or in *database*; then *data* has what is this process's own."""
+
+    data: Path
+    database: Database | None = None
+
+    def __str__(self) -> str:
+        return str(self.data)
+
+
 class Recorder(Protocol):
     """Reads: SQL in the words that both stores understand, with `?` for what is bound."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Found(Protocol):
@@ -58,4 +58,22 @@ class ViewStore(Protocol):
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class SharedViews(Protocol):
+    """Views that one process writes, the one that leads, and others read."""
+
+    term: int
+    """The term in which this process leads: views are written in no other."""
+
+    def seen(self) -> dict[str, int]:
+        """Up to where each view has seen; blocks."""
+        ...
+
+    def is_led(self) -> bool:
+        """Whether some process leads, and views are followed; blocks."""
         ...

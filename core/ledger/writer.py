@@ -76,6 +76,10 @@ class Writer:
         """Hand every new segment to *follower*, in order, on the loop, after its callers were answered."""
         self._followers.append(follower)
 
+    def unfollow(self, follower: Follow) -> None:
+        """Hand it nothing more."""
+        self._followers = [one for one in self._followers if one != follower]
+
     def submit(self, units: Sequence[Unit], on_answers: OnAnswers) -> None:
         """Append *units*, in this order; *on_answers* is called on the loop with an answer for each."""
         self._waiting.append((units, on_answers))
@@ -200,6 +204,11 @@ class Writer:
             on_answers(refusal)
 
     # Whether the ledger can be written.
+
+    def lost(self, fault: str | None) -> None:
+        """The database does not answer what was asked of it, and is asked again; None: it has answered."""
+        if fault is not None and not self._is_closed:
+            self._at_fault(LedgerError(f"the connection was lost: {fault}"))
 
     def doubt(self) -> None:
         """Somebody could not read the ledger: see whether it can still be written."""

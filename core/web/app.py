@@ -55,10 +55,17 @@ TITLE = {
 }
 
 
-def build(office: Office, readiness: health.Readiness, *, intake_bytes_max: int = INTAKE_BYTES_MAX) -> web.Application:
-    """The application for everybody who reaches the port."""
+def build(
+    office: Office,
+    readiness: health.Readiness,
+    *,
+    intake_bytes_max: int = INTAKE_BYTES_MAX,
+    takes_events: bool = True,
+) -> web.Application:
+    """The application for everybody who reaches the port. Not *takes_events*: only how the process does."""
     app = web.Application(middlewares=[counted(office.tally), problems], client_max_size=REQUEST_BYTES_MAX)
-    app.add_routes(events.routes(office, intake_bytes_max))
+    if takes_events:
+        app.add_routes(events.routes(office, intake_bytes_max))
     app.add_routes(health.routes(readiness, office.plugins.notes))
     app.add_routes(metrics.routes(office, readiness))
     return app

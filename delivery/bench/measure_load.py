@@ -39,7 +39,7 @@ async def slow_receivers(
         beside = [await pipeline.run(receiver, load, events) for load in _loads(events, webhooks, hanging)]
         troubled = await _paced(pipeline, receiver, webhooks, hanging, events // 5, pace)
         report = await receiver.ask(wait=0)
-        under_way = service.dispatch.old
+        under_way = service.carrier.dispatch.old if service.carrier is not None else 0
     return {
         "slow_receivers_ratio": statistics.median(one.per_s for one in beside)
         / statistics.median(one.per_s for one in alone),

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from core.clock import SystemClock
+from core.data_directory import LEDGER_FILE, VIEWS_FILE
 from core.ledger.read import Reader
 from core.ledger.sqlite import SqliteRecorder
 from core.model.topics import Codec
-from core.office import LEDGER_FILE, VIEWS_FILE
 from core.rebuild import rebuild
 from delivery.bench.measure import ROUNDS
 from delivery.rebuilding import views_of

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.office import LEDGER_FILE, VIEWS_FILE
+from core.data_directory import LEDGER_FILE, VIEWS_FILE
 
 
 def ledger_size(data: Path) -> dict[str, Any]:

@@ -117,6 +117,8 @@ def batches(count: int, webhooks: int, size: int = 100, *, first: int = 0) -> li
 
 async def drained(service: Service) -> None:
     """Wait until every outcome is recorded."""
-    while service.dispatch.young or service.dispatch.unrecorded or service.dispatch.old:
-        await service.dispatch.settled()
+    assert service.carrier is not None
+    dispatch = service.carrier.dispatch
+    while dispatch.young or dispatch.unrecorded or dispatch.old:
+        await dispatch.settled()
         await service.office.writer.settle()

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from core.backup import copy_ledger
+from core.data_directory import Lock
 from core.errors import ConflictError, InvalidInputError, LedgerBusyError, LedgerError, NotFoundError
-from core.office import Lock
 from core.operations import webhooks
 from core.restore import restore
 from tests.backup.test_backup import an_unheard_event

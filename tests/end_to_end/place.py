@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from core.ledger import store
 from core.operations import delivery_story, tokens, webhooks
 from core.operations.operation import Operation
 from core.operator import Ledger, ask
-from delivery.service import url_check_allowing
+from delivery.url_check import url_check_allowing
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 20.0
@@ -132,7 +133,9 @@ class Place:
 
     async def ask(self, operation: Operation[Any, Any], request: Any) -> Any:
         """What the command of this operation would be answered, without a process of its own."""
-        return await ask(Ledger(self.data, self.environment, url_check_allowing((LOOPBACK,))), operation, request)
+        return await ask(
+            Ledger(store.Place(self.data), self.environment, url_check_allowing((LOOPBACK,))), operation, request
+        )
 
     async def token(self, role: str = "portal") -> str:
         return (await self.ask(tokens.CREATE, tokens.CreateToken(role, "anna"))).token

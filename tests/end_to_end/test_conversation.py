@@ -11,6 +11,7 @@ from aiohttp import web
 
 from core.conversation import conversation
 from core.errors import HookledgerError, NotFoundError, OverloadedError
+from core.ledger.store import Place
 from core.operations.operation import Operation
 from core.operator import Ledger, ask_serve
 from core.operator_socket import ORDERED_HEADER, socket_address
@@ -48,7 +49,7 @@ async def serving(data, *operations):
     await runner.setup()
     await OperatorSite(runner, data).start()
     try:
-        async with conversation(Ledger(data, {}, None), begins=False) as there, asyncio.timeout(WAIT_S):
+        async with conversation(Ledger(Place(data), {}, None), begins=False) as there, asyncio.timeout(WAIT_S):
             yield there
     finally:
         await runner.cleanup()

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 import core.operator
+from core.data_directory import Lock
 from core.errors import InvalidInputError, LedgerBusyError, NotFoundError
-from core.office import Lock
 from core.operations import deliveries, delivery_story, publish, tokens, users, webhooks
 from core.operator import ask_serve
 from core.operator_socket import SOCKET_FILE

@@ -8,11 +8,12 @@ import itertools
 import pytest
 
 from core.errors import HookledgerError
+from core.ledger.store import Place
 from core.limits import ASK_TRIES_MAX
 from core.operations import tokens, webhooks
 from core.operator import Ledger, ask, ask_serve
 from core.operator_socket import SOCKET_FILE, post
-from delivery.service import url_check_allowing
+from delivery.url_check import url_check_allowing
 from tests.end_to_end.place import DEADLINE_S
 
 URL = "https://example.com/"
@@ -142,7 +143,7 @@ async def test_who_only_looks_asks_again_too(place):
 async def test_a_connection_that_always_breaks_is_given_up(place):
     """After some tries the command says that it does not know, instead of asking for ever."""
     await place.serve()
-    ledger = Ledger(place.data, place.environment, url_check_allowing(()))
+    ledger = Ledger(Place(place.data), place.environment, url_check_allowing(()))
     async with Between(place.data, itertools.repeat("unasked")) as between, asyncio.timeout(DEADLINE_S):
         with pytest.raises(HookledgerError, match="did not answer"):
             await ask(ledger, webhooks.CREATE, MINE)

@@ -10,7 +10,7 @@ import signal
 import aiohttp
 import pytest
 
-from core.office import Lock
+from core.data_directory import Lock
 from core.operations import deliveries
 from core.web import app
 from delivery.reception import Reception

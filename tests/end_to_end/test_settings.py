@@ -117,15 +117,15 @@ async def test_requests_that_wait_take_no_more_memory_than_it_says(place):
 async def test_due_deliveries_take_no_more_memory_than_it_says(tmp_path):
     """With `ready_bytes_max` at its least, rows of that many bytes are kept ready, and the others wait on disk."""
     service = service_of(Settings(data=tmp_path / "data", ready_bytes_max=MIB))
-    service.dispatch.is_open = True
+    service.carrier.dispatch.is_open = True
     content = SimpleNamespace(payload=bytes(64 * 1024))
     taken = 0
     for number in range(1, 101):
         row = Row(number, number, b"delivery", b"event", 1, 1, 0)
         row.content = content
         # One that may go out at once there is always room for: its lane has one already.
-        service.dispatch.lane(number).ready.append(row)
-        taken += service.dispatch.offer(row)
+        service.carrier.dispatch.lane(number).ready.append(row)
+        taken += service.carrier.dispatch.offer(row)
     assert taken == MIB // (64 * 1024)
     await service.stop()
 

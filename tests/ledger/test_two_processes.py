@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 
 import pytest
 
-from core.ledger.keys import KEY_FILE
 from core.ledger.unit import Entry, Unit
 from tests.builders import SOURCE, WAIT_S, open_office, sent, set_person, stream
 from tests.postgres import cut, drop, new_database
@@ -20,14 +18,19 @@ async def _offices(tmp_path):
     for name in ("first", "second"):
         data = tmp_path / name
         data.mkdir()
-        if offices:
-            shutil.copy(offices[0].data / KEY_FILE, data)
         offices.append(open_office(data, database=database))
         await offices[-1].start()
     yield offices
     for office in offices:
         await office.close()
     drop(database)
+
+
+async def leads(office):
+    """Of all processes, this one keeps the views."""
+    office.views.term = office.leader.claim()
+    for follower in await office.lead():
+        await follower.start()
 
 
 def told(number):
@@ -41,12 +44,12 @@ async def looked(office):
     office.writer.follow(lambda _segment: seen.set())
     office.writer.look()
     await asyncio.wait_for(seen.wait(), WAIT_S)
-    await asyncio.wait_for(office.reach(office.writer.head), WAIT_S)
 
 
 async def test_who_looks_knows_webhooks_and_deliveries_of_the_other(offices):
     """The directory and the views of a process that only looks are those of the one that writes."""
     first, second = offices
+    await leads(first)
     await second.hearing.stop()
     made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
     (accepted,) = await first.intake.accept("1", sent({"type": "file.created"}), SOURCE)
@@ -63,6 +66,7 @@ async def test_who_looks_knows_webhooks_and_deliveries_of_the_other(offices):
 async def test_who_writes_hears_what_came_before(offices):
     """Between two commits of one process the other's are taken in: by its directory at once, by its views from disk."""
     first, second = offices
+    await leads(second)
     await second.hearing.stop()
     await second.writer.append([told(1)])
     made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)

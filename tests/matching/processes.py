@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sqlite3
 from collections import Counter
 from random import Random
@@ -15,7 +14,6 @@ from core.errors import ConflictError, NotFoundError
 from core.hookspecs import hookimpl
 from core.incoming import Rejected, events_of
 from core.intake import Intake
-from core.ledger.keys import KEY_FILE
 from core.ledger.unit import Duplicate, Entry, StaleDirectory, StaleStream, Unit
 from core.tally import Tally
 from core.webhook_fields import Fields
@@ -98,11 +96,9 @@ class Traffic:
         if database is None:
             self.processes = [self.office, *(Process(self.office, clock, Random(seed + n)) for n in (1, 2))]
         else:
-            # The key is everybody's.
             for number in (1, 2):
                 other = data.with_name(f"{data.name}-{number}")
                 other.mkdir()
-                shutil.copy(data / KEY_FILE, other)
                 self.offices.append(self._open(other, clock, seed + number, database))
             self.processes = self.offices
         sent: dict[str, list[str]] = {"1": [], "acme": []}

@@ -13,6 +13,16 @@ from core.settings import table
 SAYS = {
     # setting: what the file says, what the environment says, what the flag says; as JSON shows the three
     "data": ('"from-file"', "from-environment", ["from-flag"], "from-file", "from-environment", "from-flag"),
+    "database": (
+        '"postgresql://u:p%40ss@h/file"',
+        "postgres://h/environment?password=p&sslmode=require",
+        ["postgresql://u@h/flag"],
+        "postgresql://u:…@h/file",
+        "postgres://h/environment?password=…&sslmode=require",
+        "postgresql://u@h/flag",
+    ),
+    "schema": ('"a"', "b", ["c"], "a", "b", "c"),
+    "role": ('["api"]', "outbox worker", ["api", "worker"], ["api"], ["outbox", "worker"], ["api", "worker"]),
     "host": ('"0.0.0.0"', "::", ["::1"], "0.0.0.0", "::", "::1"),
     "port": ("1", "2", ["3"], 1, 2, 3),
     "allow_target": (

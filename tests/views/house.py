@@ -43,14 +43,16 @@ class House:
         return Writer(self.books.appender, self.clock, self.clock, self.threads[0], self.threads[1])
 
     def follower(self, view=None, **given):
+        view = view or Seen()
         return Follower(
-            view or Seen(),
+            view,
             self.views,
             self.writer,
             given.get("reader", self.books.reader),
             self.threads[2],
             self.clock,
             self.clock,
+            self.views.begin(view.name, view.tables),
         )
 
     def mend(self):

@@ -84,6 +84,8 @@ def grant(connection: psycopg.Connection[tuple[object, ...]], schema: str, role:
             "GRANT EXECUTE ON FUNCTION {schema}.append TO {role}",
             # What holds nothing that is not in the events.
             "GRANT INSERT, UPDATE ON {schema}.snapshots TO {role}",
+            "GRANT UPDATE ON {schema}.leader TO {role}",
+            "GRANT INSERT, UPDATE, DELETE ON {schema}.marks TO {role}",
             "GRANT USAGE, CREATE ON SCHEMA {views} TO {role}",
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {views} TO {role}",
         ):

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 from eventsourcing import persistence
+from psycopg.sql import SQL, Identifier
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumperUnknown
 
@@ -52,7 +53,9 @@ class PostgresViews:
     def __init__(self, url: str, schema: str, writer: bytes, head: int | None = None) -> None:
         """*schema* is the ledger's; *writer*: 16 random bytes, this process's name. *head* is the ledger's: LedgerError
         where it ends before what the views have seen. PersistenceError when nobody answers."""
-        self.url, self.schema = url, views_schema(schema)
+        self.url, self.schema, self._ledger = url, views_schema(schema), Identifier(schema)
+        self.term = 0
+        """The term in which this process leads: views are written in no other."""
         self._writer = writer
         self._connection: Connection | None = None
         self._datastore = LedgerDatastore(url, self.schema, _configure_reading)
@@ -98,10 +101,12 @@ class PostgresViews:
 
     def write(self, view: str, previous: int, position: int, fill: Callable[[Writing], None]) -> None:
         """In one transaction: the view goes on from *previous* to *position*, and *fill* writes its rows. ConflictError
-        when somebody else follows; PersistenceError when the database does not take it.
+        when somebody else follows, or the term is over; PersistenceError when the database does not take it.
 
         May be called again when a connection broke: what was committed after all is not written twice."""
         with self._transaction() as writing:
+            if not writing.leads(self._ledger, self.term):
+                raise ConflictError(f"the view {view!r} is followed by another process, which leads now")
             moved = writing.execute(
                 "UPDATE tracking SET position=?, writer=? WHERE view=? AND position=?",
                 (position, self._writer, view, previous),
@@ -115,6 +120,15 @@ class PostgresViews:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query; blocks. PersistenceError when the database cannot be asked."""
         return rows_from(self._datastore, dialect.translated(sql), parameters)
+
+    def seen(self) -> dict[str, int]:
+        """Up to where each view has seen; blocks. PersistenceError when the database cannot be asked."""
+        return dict(self.rows("SELECT view, position FROM tracking"))
+
+    def is_led(self) -> bool:
+        """Whether some process leads, and views are followed; blocks."""
+        sql = SQL("SELECT until > clock_timestamp() FROM {}.leader").format(self._ledger).as_bytes()
+        return rows_from(self._datastore, sql, ()) == [(True,)]
 
     def close(self) -> None:
         """Nothing is open any more."""
@@ -151,6 +165,11 @@ class _Transaction:
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of what is asked."""
         return self.execute(sql, parameters).fetchone()
+
+    def leads(self, ledger: Identifier, term: int) -> bool:
+        """Whether this is the term, and will be until the transaction ends."""
+        asked = SQL("SELECT FROM {}.leader WHERE term = %s FOR KEY SHARE").format(ledger)
+        return self._connection.execute(asked, (term,)).rowcount == 1
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> None:
         self._connection.cursor().executemany(dialect.translated(sql), parameters)

@@ -96,15 +96,15 @@ class Stage:
 
     async def quiet(self) -> None:
         """Wait until nothing moves any more without the clock."""
-        office, dispatch = self.service.office, self.service.dispatch
+        office, dispatch = self.service.office, self.service.carrier.dispatch
         still = 0
         while still < 5:
             before = office.writer.head, len(self.sender.requests)
             await office.writer.settle()
             for follower in office.followers:
                 await follower.flush()
-            await self.service.refill.settled()
-            await self.service.reactions.settled()
+            await self.service.carrier.refill.settled()
+            await self.service.carrier.reactions.settled()
             # Tasks that became ready meanwhile have their turn.
             await asyncio.get_running_loop().run_in_executor(None, lambda: None)
             moved = before != (office.writer.head, len(self.sender.requests))

@@ -32,7 +32,7 @@ async def test_a_hanging_webhook_with_100_000_deliveries_costs_the_others_nothin
             await turned.still()
         assert {request.at_ms for request in turned.to("healthy")[-25:]} == {turned.clock.now_ms()}
         assert len(turned.to("healthy")) == 25 * (second + 1)
-        in_memory = len(turned.service.outbox.rows)
+        in_memory = len(turned.service.carrier.outbox.rows)
         assert in_memory <= 100
         await turned.wait(1)
     assert len(turned.to("hanging")) == 4
@@ -51,7 +51,7 @@ async def test_many_hanging_webhooks_leave_room_for_one_that_stumbled(turned, mo
     turned.reply = lambda request: GOOD if request.url == url("stumbled") else None
     await turned.wait(6)
     assert [request.attempt for request in turned.to("stumbled")] == [1, 2]
-    assert turned.service.dispatch.lanes[stumbled].window.size > 1
+    assert turned.service.carrier.dispatch.lanes[stumbled].window.size > 1
 
 
 async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned):
@@ -64,12 +64,12 @@ async def test_large_rows_of_many_webhooks_stay_within_their_bytes(turned):
     turned.clock.turn_to(turned.clock.now_ms() + 1_000)
     turned.reply = lambda request: None
     await turned.begin()
-    turned.service.dispatch._ready_bytes_max = bytes_max
+    turned.service.carrier.dispatch._ready_bytes_max = bytes_max
     turned.clock.turn_to(turned.clock.now_ms() + 300)
     most = 0
-    while turned.service.dispatch.young < turned.service.dispatch._places.suspects_max:
+    while turned.service.carrier.dispatch.young < turned.service.carrier.dispatch._places.suspects_max:
         await turned.once()
-        most = max(most, turned.service.dispatch.ready_bytes)
+        most = max(most, turned.service.carrier.dispatch.ready_bytes)
     assert bytes_max <= most <= bytes_max + (READING_ROWS_MAX + ROWS_MAX + many) * len(payload)
 
 
@@ -82,7 +82,7 @@ async def test_a_restart_with_10_000_pending_starts_handing_out(turned):
     # What the views did not hold yet is written within a quarter of a second.
     await turned.wait(0.3)
     assert len(turned.requests) == 4
-    in_memory = len(turned.service.outbox.rows)
+    in_memory = len(turned.service.carrier.outbox.rows)
     assert in_memory <= 100
     turned.reply = lambda request: GOOD
     for request in list(turned.requests):
@@ -93,7 +93,7 @@ async def test_a_restart_with_10_000_pending_starts_handing_out(turned):
             turned.jobs.turn()
             await let_run()
         assert len(turned.requests) > before
-        in_memory = len(turned.service.outbox.rows)
+        in_memory = len(turned.service.carrier.outbox.rows)
         assert in_memory < 4_000
     assert len({request.number for request in turned.requests}) == len(turned.requests)
 
@@ -137,7 +137,7 @@ async def test_the_heap_of_wakes_stays_small(turned):
     for n in range(300):
         await turned.event(str(n))
         await turned.wait(1)
-        assert len(turned.service.refill._wakes) <= 66
+        assert len(turned.service.carrier.refill._wakes) <= 66
 
 
 async def test_who_answered_before_a_restart_is_not_taken_for_new_after_it(turned):
@@ -149,7 +149,7 @@ async def test_who_answered_before_a_restart_is_not_taken_for_new_after_it(turne
     await turned.still()
     await turned.stop()
     await turned.begin()
-    turned.service.dispatch._places.places_max = 1
+    turned.service.carrier.dispatch._places.places_max = 1
     await turned.webhook("new", "file.deleted")
     await turned.event("hangs", type="file.created")
     await turned.wait(2)

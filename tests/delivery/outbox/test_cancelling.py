@@ -102,7 +102,7 @@ async def test_an_outcome_after_the_end_is_a_late_attempt(turned):
     stream = turned.service.office.reader.at([delivery])[delivery].stream
     event = Cancelled("1", turned.clock.now_ms(), number, delivery, "disabled")
     await turned.finish(turned.service.office.writer.append([Unit([Entry(stream, 2, event)])]))
-    dispatch = turned.service.dispatch
+    dispatch = turned.service.carrier.dispatch
     assert (dispatch.young, dispatch.lanes[number].window.under_way) == (1, 1)
     turned.requests[0].answer(GOOD)
     await turned.wait(1)

@@ -140,7 +140,7 @@ async def test_durations_are_not_those_of_the_clock(turned, by_ms):
     await turned.wait(0.2)
     turned.clock.set(by_ms)
     await turned.wait(0.3)
-    dispatch = turned.service.dispatch
+    dispatch = turned.service.carrier.dispatch
     assert (dispatch.young, dispatch.old) == (1, 0)
     turned.requests[0].answer(GOOD)
     await turned.wait(1)
@@ -162,7 +162,7 @@ async def test_only_who_is_slow_is_slow(turned, by_ms):
     await turned.still()
     turned.clock.set(by_ms)
     await turned.wait(0.15)
-    dispatch = turned.service.dispatch
+    dispatch = turned.service.carrier.dispatch
     assert (dispatch.old, dispatch.young) == (1, 1)
     for request in turned.requests:
         request.answer(GOOD)
@@ -184,7 +184,7 @@ async def test_a_request_is_signed_with_the_time_that_the_clock_says(turned):
 @pytest.mark.parametrize("by_ms", STEPS_MS)
 async def test_a_step_does_not_make_a_webhook_fail_for_days(turned, by_ms):
     """Three days of failure are three days that passed, also when the clock is set while a request is under way."""
-    turned.service.workers._schedule_s = (5,)
+    turned.service.carrier.workers._schedule_s = (5,)
     number = await turned.webhook("down")
     turned.reply = lambda request: BAD if request.attempt == 1 else None
     await turned.event("first")

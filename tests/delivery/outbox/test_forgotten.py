@@ -40,7 +40,7 @@ async def test_a_forgotten_delivery_ends_and_the_others_go_out(turned):
     assert {(event.webhook, event.reason) for event in cancelled.values()} == {(number, "forgotten")}
     assert (len(cancelled), len(turned.requests)) == (100, 200)
     assert turned.service.office.views.rows("SELECT * FROM outbox_1") == []
-    lane = turned.service.dispatch.lanes[number]
+    lane = turned.service.carrier.dispatch.lanes[number]
     assert (lane.spilled, lane.refilling, lane.marked, lane.failing_since) == (False, False, 0, None)
 
 

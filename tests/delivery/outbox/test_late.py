@@ -59,5 +59,5 @@ async def test_an_outcome_that_a_late_attempt_got_ahead_of_is_recorded_as_itself
     await turned.wait(120)
     assert [type(event) for event in turned.story(delivery)] == [AttemptFailed, LateAttempt, AttemptFailed, Delivered]
     assert [request.attempt for request in turned.requests] == [1, 2, 3]
-    dispatch = turned.service.dispatch
-    assert (turned.service.outbox.rows, dispatch.unrecorded, dispatch.lanes[number].marked) == ({}, 0, 0)
+    dispatch = turned.service.carrier.dispatch
+    assert (turned.service.carrier.outbox.rows, dispatch.unrecorded, dispatch.lanes[number].marked) == ({}, 0, 0)

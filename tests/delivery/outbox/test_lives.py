@@ -107,7 +107,11 @@ async def check_tables(world: World) -> None:
 
 def check_memory(world: World) -> None:
     """Nothing is left in memory of what has ended."""
-    outbox, dispatch, refill = world.service.outbox, world.service.dispatch, world.service.refill
+    outbox, dispatch, refill = (
+        world.service.carrier.outbox,
+        world.service.carrier.dispatch,
+        world.service.carrier.refill,
+    )
     assert (outbox.rows, outbox._inserts, outbox._moved, outbox._deleted) == ({}, {}, {}, {})
     assert (outbox._writing, outbox._passed, outbox.reactions) == (None, None, {})
     assert (dispatch._young, dispatch.old, dispatch.unrecorded, dispatch._places.suspects) == ({}, 0, 0, 0)

@@ -21,7 +21,7 @@ async def test_what_ended_while_it_was_read_is_not_attempted_again(turned):
     turned.jobs["reader"].mute = {"stock"}
     # The second one's row is due, and the reading finds the first one's row as well.
     await turned.wait(0.4)
-    assert turned.service.refill._task is not None
+    assert turned.service.carrier.refill._task is not None
     request.answer(GOOD)
     await turned.wait(0.4)
     assert turned.service.office.views.rows("SELECT number FROM outbox_1") == [(second,)]
@@ -62,18 +62,18 @@ async def test_what_went_back_to_disk_while_rows_were_read_is_read_again(turned,
     turned.clock.turn_to(turned.clock.now_ms() + 1_000)
     turned.reply = lambda request: None
     turned.revive()
-    turned.service.dispatch._young_max = 1
+    turned.service.carrier.dispatch._young_max = 1
     await turned.finish(turned.service.start())
     turned.jobs["reader"].mute = {"stock"}
     await turned.wait(0.3)
     # Two are being read: as soon as they are, one is under way, one is ready, and the third is being read.
     turned.jobs.free()
-    while not turned.service.dispatch.young:
+    while not turned.service.carrier.dispatch.young:
         turned.jobs.turn()
         await let_run()
     turned.jobs["reader"].mute = {"stock", "numbers_of"}
     await turned.still()
-    lane = turned.service.dispatch.lanes[number]
+    lane = turned.service.carrier.dispatch.lanes[number]
     assert (lane.marked, len(lane.ready), lane.refilling) == (1, 1, True)
     await turned.switch(number, enabled=False)
     turned.requests[0].answer(GOOD)
@@ -139,7 +139,7 @@ async def test_a_secret_that_cannot_be_read_is_read_again(turned, monkeypatch):
         assert (turned.requests, turned.story(delivery)) == ([], [])
     await turned.wait(1)
     assert [request.attempt for request in turned.requests] == [1]
-    assert turned.service.dispatch.lanes[number].window.under_way == 0
+    assert turned.service.carrier.dispatch.lanes[number].window.under_way == 0
 
 
 async def test_a_hold_holds_what_was_handed_out_and_not_sent(turned):

@@ -17,10 +17,10 @@ async def test_an_outcome_is_recorded_when_the_ledger_writes_again(turned, monke
         broken.setattr(SqliteAppender, "append", fails)
         turned.requests[0].answer(GOOD)
         await turned.wait(60)
-        assert (turned.story(delivery), turned.service.dispatch.unrecorded) == ([], 1)
+        assert (turned.story(delivery), turned.service.carrier.dispatch.unrecorded) == ([], 1)
     await turned.wait(1)
     assert [type(event) for event in turned.story(delivery)] == [Delivered]
-    assert (len(turned.requests), turned.service.dispatch.unrecorded) == (1, 0)
+    assert (len(turned.requests), turned.service.carrier.dispatch.unrecorded) == (1, 0)
 
 
 async def test_an_outcome_that_could_not_be_recorded_at_the_end_is_attempted_again(turned, monkeypatch):
@@ -55,7 +55,7 @@ async def test_nothing_is_handed_out_beyond_the_outcomes_that_wait(turned, monke
     turned.jobs["ledger"].is_stopped = True
     await turned.still()
     made = len(turned.requests)
-    assert turned.service.dispatch.unrecorded >= 5
+    assert turned.service.carrier.dispatch.unrecorded >= 5
     await turned.wait(20)
     assert len(turned.requests) == made < 20
     turned.jobs.free()

@@ -77,9 +77,9 @@ class World(Turned):
                 file.unlink()
         self.schedule_s = self.random.choice([(1, 5, 60), (0, 0, 3), (2, 2, 2, 300), (5, 60, 300, 1800)])
         super().revive()
-        self.service.dispatch._young_max = self.random.choice([1, 2, 5, 128])
-        self.service.dispatch._places.places_max = self.random.choice([1, 2, 500])
-        self.service.dispatch._ready_bytes_max = self.random.choice([400, 4_000, 2**20])
+        self.service.carrier.dispatch._young_max = self.random.choice([1, 2, 5, 128])
+        self.service.carrier.dispatch._places.places_max = self.random.choice([1, 2, 500])
+        self.service.carrier.dispatch._ready_bytes_max = self.random.choice([400, 4_000, 2**20])
         # What an answer asked for that was not recorded went with the process.
         self.holds.clear()
         for number, (_, _, held_until) in PlainFold(self.recorded()).lanes.items():
@@ -88,7 +88,7 @@ class World(Turned):
     # The receivers.
 
     def posted(self, request: Request) -> Outcome | None:
-        dispatch, number = self.service.dispatch, self.numbers[request.url]
+        dispatch, number = self.service.carrier.dispatch, self.numbers[request.url]
         what = f"{request.number} attempt {request.attempt} at {request.at_ms}"
         if not self.service.office.directory.by_number[number].enabled:
             self.faults.append(f"{what}: its webhook {number} is disabled")

@@ -1,0 +1,113 @@
+"""Marks what is handed out, in the database and under the leader's term, before a worker sees it.
+
+What is handed out while a mark is being committed goes into the next one. A leader whose term is over commits no mark,
+and so hands nothing out; whoever leads then leaves alone what it finds marked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from core.alarms import Alarms
+from core.ledger.fault import FAULTS, in_words
+from core.log import Log
+from delivery.broker import Broker
+from delivery.rows import Mark, Row
+
+log = Log("outbox")
+
+AGAIN_MS = 250
+"""How long until a mark that the database did not take is offered again."""
+
+
+class Term(Protocol):
+    """A term in which this process leads."""
+
+    @property
+    def number(self) -> int: ...
+
+    async def mark(self, attempts: Sequence[tuple[int, int]], over: Iterable[int]) -> int | None:
+        """These (delivery, attempt) are handed out, and marks *over* are not needed any more. The mark's number; None:
+        the term is over."""
+        ...
+
+
+class MarkingBroker:
+    """A broker before another one, which gets only what is marked."""
+
+    def __init__(self, broker: Broker, term: Term, alarms: Alarms) -> None:
+        self._broker, self._term, self._alarms = broker, term, alarms
+        self._waiting: list[Row] = []
+        self._task: asyncio.Task[None] | None = None
+        self._over: list[int] = []
+        self._is_closed = False
+        self._closed: asyncio.Future[None] | None = None
+        self.on_returned: Callable[[Row], None] = lambda _row: None
+        """Called with a row that is not handed out after all."""
+
+    def put(self, row: Row) -> None:
+        self._waiting.append(row)
+        if self._task is None:
+            # Takes its first step when all is here that is handed out now.
+            self._task = asyncio.create_task(self._run())
+
+    def take_now(self) -> Row | None:
+        return self._broker.take_now()
+
+    async def take(self) -> Row:
+        return await self._broker.take()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting and not self._is_closed:
+                rows, self._waiting = self._waiting, []
+                number = await self._marked(rows)
+                if number is None:
+                    self._waiting += rows
+                    break
+                mark = Mark(number, len(rows), self._over.append)
+                for row in rows:
+                    row.mark = mark
+                    self._broker.put(row)
+        finally:
+            self._task = None
+        if self._is_closed:
+            self._give_back()
+
+    async def _marked(self, rows: Sequence[Row]) -> int | None:
+        """The number of their mark; None: they may not be handed out."""
+        attempts = [(row.number, row.attempt) for row in rows]
+        over, self._over = self._over, []
+        fault: str | None = None
+        while not self._is_closed:
+            try:
+                number = await self._term.mark(attempts, over)
+            except FAULTS as error:
+                if fault is None:
+                    fault = in_words(error, "the database")
+                    log.say("mark.waits", error=fault)
+                await self._pause()
+            else:
+                if number is None:
+                    # Whoever leads now says so to others; here it only ends.
+                    self._is_closed = True
+                return number
+        return None
+
+    async def _pause(self) -> None:
+        pause = asyncio.Event()
+        self._alarms.after(AGAIN_MS, pause.set)
+        await pause.wait()
+
+    def close(self) -> None:
+        """Hand nothing more out."""
+        self._is_closed = True
+        if self._task is None:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        rows, self._waiting = self._waiting, []
+        for row in rows:
+            self.on_returned(row)
