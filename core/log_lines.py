@@ -76,7 +76,10 @@ LINES = {
     "ledger.commit_failed": Line(ERROR, "the ledger cannot write: {error}", often=True),
     "ledger.connection_lost": Line(ERROR, "the database went away, what it was asked last is asked again: {error}"),
     "leader.leads": Line(INFO, "this process leads, in term {term}"),
-    "leader.carries": Line(INFO, "deliveries are handed out here; of {held} it is not known whether an earlier leader still has them under way"),
+    "leader.carries": Line(
+        INFO,
+        "deliveries are handed out here; of {held} it is not known whether an earlier leader still has them under way",
+    ),
     "leader.leads_no_more": Line(WARNING, "this process leads no more, its term {term} is over"),
     "leader.unknown": Line(ERROR, "it is not known who leads: {error}"),
     "leader.bug": Line(ERROR, "to take over failed by a fault of ours"),

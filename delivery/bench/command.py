@@ -41,6 +41,9 @@ from delivery.loop import run
     help="Also measure growth: a ledger with so many events, memory at a tenth, a backlog of half.",
 )
 @click.option("--dir", "directory", type=click.Path(path_type=Path), help="Where ledgers are made; a temporary place.")
+@click.option(
+    "--database", metavar="URL", help="Measure on this PostgreSQL instead, in schemas that are dropped again."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(
     webhooks: int,
@@ -49,6 +52,7 @@ def bench(
     slow_backlog: int,
     prefill: int,
     directory: Path | None,
+    database: str | None,
     as_json: bool,
 ) -> None:
     """Measure the pipeline beside a bare loop of POSTs, in one run on this machine.
@@ -58,7 +62,10 @@ def bench(
     """
     place = Path(tempfile.mkdtemp(prefix="hookledger-bench-", dir=directory))
     try:
-        figures = run(_measure(place, webhooks, events, slow_receivers, slow_backlog, prefill))
+        if database is None:
+            figures = run(_measure(place, webhooks, events, slow_receivers, slow_backlog, prefill))
+        else:
+            figures = run(_measure_database(place, database, webhooks, events))
     finally:
         shutil.rmtree(place)
     if as_json:
@@ -92,6 +99,21 @@ async def _measure(place: Path, webhooks: int, events: int, percent: int, backlo
             figures |= await measure_memory.memory(receiver, place / "m", webhooks, past // 40, past // 10)
             figures |= await measure_memory.backlog(receiver, place / "p", webhooks, past // 2)
             figures |= await measure_memory.restart(receiver, place / "r", webhooks, past, past // 200)
+    finally:
+        await receiver.stop()
+    return figures
+
+
+async def _measure_database(place: Path, url: str, webhooks: int, events: int) -> dict[str, Any]:
+    from delivery.bench import measure_database  # noqa: PLC0415 -- an extra
+
+    figures: dict[str, Any] = {"machine": f"{platform.machine()} {platform.python_version()}"}
+    receiver = await Receiver.started()
+    try:
+        _say("a, b: bare and pipeline in turn, with a fan-out beside them")
+        figures |= await measure_database.a_and_b(receiver, place / "b", url, webhooks, events)
+        _say("d: over HTTP, one process, and two")
+        figures |= await measure_database.over_http(receiver, place, url, webhooks, events, figures["bare_per_s"])
     finally:
         await receiver.stop()
     return figures

@@ -6,15 +6,12 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from delivery.bench.bare import Pace, bare
 from delivery.bench.pipeline import Pipeline
-from delivery.bench.stage import SECRET, Receiver, batches, event, make_fanout, make_webhooks
+from delivery.bench.stage import FANOUT, SECRET, Receiver, batches, fan_batches, make_fanout, make_webhooks
 
 ROUNDS = 3
 """How often a and b alternate; medians are reported."""
-FANOUT = 10
 NAIVE_SHARE = 20
 """The naive way gets a twentieth of the events: it would take minutes."""
 
@@ -37,10 +34,7 @@ async def a_and_b(receiver: Receiver, data: Path, webhooks: int, events: int) ->
         for _ in range(ROUNDS):
             bares.append(await bare_pace(receiver, webhooks, body, events))
             pipes.append(await pipeline.run(receiver, batches(events, webhooks), events))
-            fan = [
-                b"[" + b",".join(msgspec.json.encode(event(1, f"fan {n}", "file.created")) for n in range(10)) + b"]"
-                for _ in range(max(events // FANOUT // 10, 1))
-            ]
+            fan = fan_batches(events)
             fans.append(await pipeline.run(receiver, fan, len(fan) * 10 * FANOUT))
     return {
         "bare_per_s": statistics.median(pace.per_s for pace in bares),

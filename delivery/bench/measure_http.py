@@ -27,11 +27,11 @@ async def over_http(receiver: Receiver, data: Path, webhooks: int, events: int, 
         def requests(count: int, size: int) -> list[bytes]:
             return [client.request(serving.token, body) for body in batches(count, webhooks, size)]
 
-        await _publish(receiver, serving, requests(webhooks * 20, 100), webhooks * 20, 4)
+        await publish(receiver, serving, requests(webhooks * 20, 100), webhooks * 20, 4)
         cpu = serving.cpu_s()
-        batch_s = await _publish(receiver, serving, requests(events, 100), events, 4)
+        batch_s = await publish(receiver, serving, requests(events, 100), events, 4)
         cpu_us = (serving.cpu_s() - cpu) / events * 1e6
-        single_s = await _publish(receiver, serving, requests(events // 2, 1), events // 2, CLIENTS)
+        single_s = await publish(receiver, serving, requests(events // 2, 1), events // 2, CLIENTS)
         single_per_s = events // 2 / single_s
         idle = await _latencies(receiver, serving, webhooks, min(events // 50, 400), 40.0)
         half = await _latencies(receiver, serving, webhooks, min(events // 5, 4_000), single_per_s / 2)
@@ -46,7 +46,7 @@ async def over_http(receiver: Receiver, data: Path, webhooks: int, events: int, 
         }
 
 
-async def _publish(
+async def publish(
     receiver: Receiver, serving: Serving, requests: Sequence[bytes], deliveries: int, clients: int
 ) -> float:
     """Seconds from the first request to the last delivery's arrival."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from types import TracebackType
 
 from core.incoming import events_of
+from core.ledger.store import Database
 from core.ledger.tail import Segment
 from core.limits import COMMIT_UNITS_MAX
 from core.model.delivery import Delivered
@@ -28,9 +29,20 @@ SOURCE = ("http", "bench")
 class Pipeline:
     """The service as `serve` starts it, without its web server, and a count of what it delivered."""
 
-    def __init__(self, data: Path, *, commit_units_max: int = COMMIT_UNITS_MAX) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        commit_units_max: int = COMMIT_UNITS_MAX,
+        database: Database | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.service = Service(
-            data, environment={}, allow=[ip_network("127.0.0.0/8")], commit_units_max=commit_units_max
+            data,
+            environment=environment or {},
+            allow=[ip_network("127.0.0.0/8")],
+            commit_units_max=commit_units_max,
+            database=database,
         )
         self.delivered = 0
         self._goal: tuple[int, asyncio.Future[None]] | None = None

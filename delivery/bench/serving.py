@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +21,12 @@ PORT = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 class Serving:
     """A running `serve` on a data directory, and a token to publish with."""
 
-    def __init__(self, data: Path, *, token: str = "") -> None:
-        self._data = data
+    def __init__(
+        self, data: Path, *, token: str = "", words: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        """*words*: more of its flags; *environment*: more of its variables, and of those of commands."""
+        self._data, self._words = data, words
+        self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._output: asyncio.Task[None] | None = None
         self.port = 0
@@ -29,7 +34,7 @@ class Serving:
 
     async def __aenter__(self) -> Serving:
         if not self.token:
-            self.token = json.loads(await command(self._data, "token", "create", "--role", "portal", "--json"))["token"]
+            self.token = json.loads(await self._command("token", "create", "--role", "portal", "--json"))["token"]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -41,6 +46,8 @@ class Serving:
             "0",
             "--allow-target",
             "127.0.0.0/8",
+            *self._words,
+            env=self._environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -55,6 +62,9 @@ class Serving:
         self._output = asyncio.create_task(self._read_on(self._process.stdout))
         await self._ready()
         return self
+
+    async def _command(self, *words: str) -> bytes:
+        return await command(self._data, *words, environment=self._environment)
 
     async def _read_on(self, output: asyncio.StreamReader) -> None:
         while line := await output.readline():
@@ -85,6 +95,11 @@ class Serving:
         if self._output is not None:
             await self._output
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: what it would have waited for is not waited for."""
         assert self._process is not None
@@ -93,9 +108,7 @@ class Serving:
     def cpu_s(self) -> float:
         """CPU seconds it has used, all threads."""
         assert self._process is not None
-        text = Path(f"/proc/{self._process.pid}/stat").read_text()
-        fields = text[text.rindex(")") + 2 :].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self._process.pid)
 
     def rss_mib(self) -> float:
         """Its resident memory."""
@@ -106,12 +119,26 @@ class Serving:
         return int(found[1]) / 1024
 
 
-async def command(data: Path, *args: str) -> bytes:
+async def command(data: Path, *args: str, environment: Mapping[str, str] | None = None) -> bytes:
     """What a command of ours prints."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hookledger", *args, "--data", str(data), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "hookledger",
+        *args,
+        "--data",
+        str(data),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment,
     )
     output, _ = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"hookledger {' '.join(args)} ended with {process.returncode}")
     return output
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds a process of this machine has used, all threads."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    fields = text[text.rindex(")") + 2 :].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

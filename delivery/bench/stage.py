@@ -18,6 +18,9 @@ SECRET = "whsec_" + "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 TENANT = "1"
 OWNER = "7d2f4c1e-0b7a-4d39-9c55-3a1f0a6c2b11"
 
+FANOUT = 10
+"""Webhooks that all want the same events."""
+
 
 class Receiver:
     """The receiver's process, as seen from here."""
@@ -45,6 +48,10 @@ class Receiver:
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         answer: dict[str, Any] = json.loads(await self._process.stdout.readline())
         return answer
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     async def stop(self) -> None:
         assert self._process.stdin is not None
@@ -113,6 +120,14 @@ def batches(count: int, webhooks: int, size: int = 100, *, first: int = 0) -> li
         for number in range(count)
     ]
     return [b"[" + b",".join(events[start : start + size]) + b"]" for start in range(0, count, size)]
+
+
+def fan_batches(deliveries: int) -> list[bytes]:
+    """Request bodies of ten events that FANOUT webhooks want, for so many deliveries."""
+    return [
+        b"[" + b",".join(msgspec.json.encode(event(1, f"fan {n}", "file.created")) for n in range(10)) + b"]"
+        for _ in range(max(deliveries // FANOUT // 10, 1))
+    ]
 
 
 async def drained(service: Service) -> None:
