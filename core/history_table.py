@@ -9,12 +9,11 @@ nothing. Triggers have no index; which of them occur in a stretch of numbers is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from core.ledger.sqlite import ROWS_PER_STATEMENT, insert_rows
+from core.ledger.sqlite import ROWS_PER_STATEMENT
 from core.ledger.view_store import Writing
 from core.model.delivery import Redelivery, Replay, State
 
@@ -62,6 +61,11 @@ TABLES = (
     " event INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS history_redeliveries_2_of ON history_redeliveries_2 (of)",
     "CREATE INDEX IF NOT EXISTS history_redeliveries_2_event ON history_redeliveries_2 (event)",
+)
+
+ADD_TRIGGERS = " ON CONFLICT (stretch) DO UPDATE SET triggers=history_stretches_2.triggers|excluded.triggers"
+ADD_COUNTS = " ON CONFLICT (webhook) DO UPDATE SET " + ", ".join(
+    f"{state}=history_webhooks_2.{state}+excluded.{state}" for state in STATES
 )
 
 
@@ -112,14 +116,12 @@ decode_details = msgspec.msgpack.Decoder(Details).decode
 
 def rows_of(connection: Writing, numbers: Sequence[int]) -> list[Row]:
     """The rows on disk of these deliveries, to be moved on."""
-    found: list[Row] = []
-    for some in chunks(numbers):
-        sql = f"SELECT number, webhook, outcome, status, details FROM history_2 WHERE number IN ({_marks(len(some))})"
-        found += [
-            Row(number, webhook, outcome // 10, status, "", "", decode_details(details))
-            for number, webhook, outcome, status, details in connection.execute(sql, some)
-        ]
-    return found
+    return [
+        Row(number, webhook, outcome // 10, status, "", "", decode_details(details))
+        for number, webhook, outcome, status, details in connection.among(
+            "SELECT number, webhook, outcome, status, details FROM history_2 WHERE number IN ({})", numbers
+        )
+    ]
 
 
 def insert(connection: Writing, rows: Sequence[Row]) -> None:
@@ -139,16 +141,11 @@ def insert(connection: Writing, rows: Sequence[Row]) -> None:
         if type(details.cause) is Redelivery:
             redeliveries += (number, details.cause.of, details.event)
         values += (number, row.webhook, outcome_of(row.state, row.status), row.status, id, encode(details))
-    insert_rows(connection, "history_2", 6, values)
-    insert_rows(connection, "history_redeliveries_2", 3, redeliveries)
-    connection.executemany(
-        "INSERT INTO history_triggers_2 VALUES (?,?)", [(id, name) for name, id in list(triggers.items())[known:]]
-    )
-    connection.executemany(
-        "INSERT INTO history_stretches_2 VALUES (?,?)"
-        " ON CONFLICT (stretch) DO UPDATE SET triggers=history_stretches_2.triggers|excluded.triggers",
-        stretches.items(),
-    )
+    connection.insert("history_2", 6, values)
+    connection.insert("history_redeliveries_2", 3, redeliveries)
+    new = [value for name, id in list(triggers.items())[known:] for value in (id, name)]
+    connection.insert("history_triggers_2", 2, new)
+    connection.insert("history_stretches_2", 2, [value for item in stretches.items() for value in item], ADD_TRIGGERS)
 
 
 def trigger_bit(id: int) -> int:
@@ -158,20 +155,18 @@ def trigger_bit(id: int) -> int:
 
 def move(connection: Writing, rows: Sequence[Row]) -> None:
     """Bring rows that are on disk to where their deliveries are now."""
-    for some in chunks(rows):
-        values: list[Any] = []
-        for row in some:
-            values += (row.number, outcome_of(row.state, row.status), row.status, encode_details(row.details))
-        connection.execute(_update(len(some)), values)
+    values: list[Any] = []
+    for row in rows:
+        values += (row.number, outcome_of(row.state, row.status), row.status, encode_details(row.details))
+    connection.update("history_2", ("number", "outcome", "status", "details"), values)
 
 
 def count(connection: Writing, changes: Mapping[tuple[int, str], list[int]]) -> None:
     """Add to the number of deliveries in each state, of each webhook: (webhook, its tenant) → what to add."""
-    for some in chunks(list(changes.items())):
-        values: list[Any] = []
-        for webhook, by_state in some:
-            values += (*webhook, *by_state)
-        connection.execute(_upsert(len(some)), values)
+    values: list[Any] = []
+    for webhook, by_state in changes.items():
+        values += (*webhook, *by_state)
+    connection.insert("history_webhooks_2", 7, values, ADD_COUNTS)
 
 
 def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -181,23 +176,3 @@ def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         while len(items) - start >= size:
             yield items[start : start + size]
             start += size
-
-
-def _marks(count: int) -> str:
-    return ",".join("?" * count)
-
-
-@cache
-def _update(rows: int) -> str:
-    # Of a column with nothing in it PostgreSQL would not know what it is.
-    return (
-        "UPDATE history_2 SET outcome=v.column2, status=CAST(v.column3 AS INTEGER), details=v.column4"
-        f" FROM (VALUES {','.join(['(?,?,?,?)'] * rows)}) AS v WHERE history_2.number=v.column1"
-    )
-
-
-@cache
-def _upsert(rows: int) -> str:
-    added = ", ".join(f"{state}=history_webhooks_2.{state}+excluded.{state}" for state in STATES)
-    marks = ",".join(["(?,?,?,?,?,?,?)"] * rows)
-    return f"INSERT INTO history_webhooks_2 VALUES {marks} ON CONFLICT (webhook) DO UPDATE SET {added}"

@@ -21,7 +21,7 @@ from core.errors import LedgerBusyError
 from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.follow import View
 from core.ledger.read import Reader
-from core.ledger.views import OWNER, TRACKING
+from core.ledger.views import OWNER, TRACKING, FileWriting
 from core.limits import FOLD_EVENTS_MAX, READ_EVENTS_MAX
 
 TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
@@ -156,6 +156,7 @@ def _count(cursor: sqlite3.Cursor) -> tuple[int, list[tuple[object, ...]]]:
 def _fold(reader: Reader, connection: sqlite3.Connection, views: Sequence[View], position: int, stop: int) -> None:
     """Bring new views from a position to another."""
     connection.execute("BEGIN")
+    writing = FileWriting(connection)
     while position < stop:
         batch_stop = min(stop, position + FOLD_EVENTS_MAX)
         while position < batch_stop:
@@ -165,7 +166,7 @@ def _fold(reader: Reader, connection: sqlite3.Connection, views: Sequence[View],
             position = events[-1].position
         for view in views:
             batch = view.drain()
-            view.write(connection, batch)
+            view.write(writing, batch)
             view.written(batch)
     connection.executemany("UPDATE tracking SET position=? WHERE view=?", [(stop, view.name) for view in views])
     connection.execute("COMMIT")

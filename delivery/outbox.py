@@ -143,12 +143,12 @@ class Outbox:
             self.rows.pop(event.number, None)
             self._late.pop(event.number, None)
             self._moved[event.number] = Moved(
+                event.number,
                 version,
                 attempt.number + 1,
                 event.next,
                 attempt.started,
                 attempt.reason,
-                event.number,
                 event.webhook,
             )
         else:

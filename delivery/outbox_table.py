@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.ledger.read import Reader
-from core.ledger.sqlite import insert_rows
 from core.ledger.view_store import ViewStore, Writing
 from core.model.portal_event import Received
 from delivery.rows import QUICK, Content, Lane, Row
@@ -28,11 +27,6 @@ TABLES = (
 
 COLUMNS = "number, webhook, delivery, event, version, attempt, due, failed_at, failure"
 
-REPLACE_ROW = (
-    " ON CONFLICT (number) DO UPDATE SET webhook=excluded.webhook, delivery=excluded.delivery, event=excluded.event,"
-    " version=excluded.version, attempt=excluded.attempt, due=excluded.due, failed_at=excluded.failed_at,"
-    " failure=excluded.failure"
-)
 REPLACE_LANE = (
     " ON CONFLICT (webhook) DO UPDATE SET last_success=excluded.last_success, failing_since=excluded.failing_since,"
     " held_until=excluded.held_until"
@@ -43,13 +37,17 @@ REPLACE_REACTION = " ON CONFLICT (webhook) DO UPDATE SET reason=excluded.reason,
 class Moved(NamedTuple):
     """A delivery on disk goes on to its next attempt."""
 
+    number: int
     version: int
     attempt: int
     due: int
     failed_at: int
     failure: str
-    number: int
     webhook: int
+
+
+MOVED = Moved._fields[:-1]
+"""What is written of it; the first is the row's key."""
 
 
 class Batch(msgspec.Struct):
@@ -95,15 +93,12 @@ def write(connection: Writing, batch: Batch) -> None:
     """Write a batch inside the follower's transaction."""
     if batch.shift_ms:
         _shift(connection, batch.shift_ms)
-    insert_rows(connection, "outbox_1", 9, batch.values, otherwise=REPLACE_ROW)
-    connection.executemany(
-        "UPDATE outbox_1 SET version=?, attempt=?, due=?, failed_at=?, failure=? WHERE number=? AND webhook=?",
-        batch.moved.values(),
-    )
-    late = [(version, number) for number, version in batch.late.items()]
-    connection.executemany("UPDATE outbox_1 SET version=? WHERE number=?", late)
-    connection.executemany("DELETE FROM outbox_1 WHERE number=?", [(number,) for number in batch.deleted])
-    connection.executemany(f"INSERT INTO outbox_webhooks_1 VALUES (?,?,?,?){REPLACE_LANE}", batch.lanes)
+    connection.insert("outbox_1", 9, batch.values)
+    moved = [value for row in batch.moved.values() for value in row[: len(MOVED)]]
+    connection.update("outbox_1", MOVED, moved)
+    connection.update("outbox_1", ("number", "version"), [value for item in batch.late.items() for value in item])
+    connection.among("DELETE FROM outbox_1 WHERE number IN ({})", list(batch.deleted))
+    connection.insert("outbox_webhooks_1", 4, [value for lane in batch.lanes for value in lane], REPLACE_LANE)
     for webhook, reaction in batch.reactions.items():
         if reaction is None:
             connection.execute("DELETE FROM reactions_1 WHERE webhook=?", (webhook,))

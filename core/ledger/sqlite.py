@@ -21,7 +21,6 @@ from core.errors import LedgerError
 from core.ledger.connection import LedgerDatastore, connect
 from core.ledger.fault import in_words, is_damage
 from core.ledger.upgrade import UPGRADES
-from core.ledger.view_store import Writing
 
 SCHEMA = 2
 """Number of the tables' form, kept in the file (`PRAGMA user_version`)."""
@@ -239,7 +238,13 @@ def _bytes(originator_id: UUID | str) -> bytes:
 
 
 def insert_rows(
-    connection: Writing, table: str, columns: int, values: list[Any], *, verb: str = "INSERT", otherwise: str = ""
+    connection: sqlite3.Connection,
+    table: str,
+    columns: int,
+    values: list[Any],
+    *,
+    verb: str = "INSERT",
+    otherwise: str = "",
 ) -> None:
     """Insert rows given as one flat list of values. *otherwise*: ` ON CONFLICT …`, what is done where one is there."""
     start, rows = 0, len(values) // columns

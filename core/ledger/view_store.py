@@ -6,7 +6,7 @@ of `core.ledger.fault.FAULTS`. All of it blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,11 +23,22 @@ class Found(Protocol):
 
 
 class Writing(Protocol):
-    """A connection in a transaction that others begin and end."""
+    """A connection in a transaction that others begin and end. No rows at all cost nothing."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Found: ...
 
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object: ...
+    def insert(self, table: str, columns: int, values: list[Any], otherwise: str = ...) -> None:
+        """Insert rows, given as one flat list of values. *otherwise*: ` ON CONFLICT …`, what is done where one is
+        there."""
+        ...
+
+    def update(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
+        """Change rows: of each its key and then new values are given, in one flat list; *columns* are their names."""
+        ...
+
+    def among(self, sql: str, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+        """All rows of *sql*, in which `IN ({})` stands for a list of numbers, for any number of them."""
+        ...
 
 
 class ViewStore(Protocol):

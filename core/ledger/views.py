@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from core.errors import ConflictError, LedgerError
 from core.ledger.connection import LedgerDatastore, connect
 from core.ledger.fault import is_damage, rolled_back
 from core.ledger.files import put_in_place, remove
+from core.ledger.sqlite import ROWS_PER_STATEMENT, insert_rows
 from core.ledger.view_store import Writing
 from core.log import Log
 
@@ -124,7 +126,7 @@ class Views:
         connection.execute("BEGIN IMMEDIATE")
         try:
             self.move(view, previous, position)
-            fill(connection)
+            fill(FileWriting(connection))
             connection.execute("COMMIT")
         except BaseException:  # whatever it was, no transaction may stay open
             if connection.in_transaction:
@@ -161,6 +163,45 @@ class Views:
     def close(self) -> None:
         self.writing.close()
         self._datastore.close()
+
+
+class FileWriting:
+    """The connection that writes, as views see it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection, self.execute = connection, connection.execute
+
+    def insert(self, table: str, columns: int, values: list[Any], otherwise: str = "") -> None:
+        insert_rows(self._connection, table, columns, values, otherwise=otherwise)
+
+    def update(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
+        for rows, some in _pieces(values, len(columns)):
+            self.execute(_update(table, columns, rows), some)
+
+    def among(self, sql: str, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        for rows, some in _pieces(numbers, 1):
+            found += self.execute(sql.replace("{}", ",".join("?" * rows)), some)
+        return found
+
+
+def _pieces(values: Sequence[Any], columns: int) -> Iterator[tuple[int, Sequence[Any]]]:
+    """How many rows, and their values: pieces of few different sizes, so that their statements stay prepared."""
+    start, left = 0, len(values) // columns
+    for rows in ROWS_PER_STATEMENT:
+        while left >= rows:
+            end = start + rows * columns
+            yield rows, values[start:end]
+            start, left = end, left - rows
+
+
+@cache
+def _update(table: str, columns: tuple[str, ...], rows: int) -> str:
+    changes = ", ".join(f"{name}=v.column{number}" for number, name in enumerate(columns[1:], 2))
+    row = f"({','.join('?' * len(columns))})"
+    return (
+        f"UPDATE {table} SET {changes} FROM (VALUES {','.join([row] * rows)}) AS v WHERE {table}.{columns[0]}=v.column1"
+    )
 
 
 def _is_ours(connection: sqlite3.Connection, ledger_id: bytes) -> bool:

@@ -16,12 +16,15 @@ from tests.postgres import server_url
     [
         ("int", [1, -1, 0, 2**31 - 1, -(2**31)]),
         ("bigint", [2**63 - 1, 5, -(2**63)]),
+        ("bigint", [None, 5, None, -(2**63)]),
+        ("bigint", [None]),
         ("bytea", [b"16 bytes, always", b"16 bytes, as here"[:16]]),
         ("bytea", [b"", b"a", b"\0" * 70_000, b"\xff"]),
         ("bytea", [b"a", None, b"bc"]),
         ("bytea", [None, None]),
         ("bytea", [b"", b""]),
         ("text", ["", "Delivery.Created/1", "für \U0001f600"]),
+        ("text", [None, "", None]),
         *[(kind, []) for kind in ("int", "bigint", "bytea", "text")],
     ],
 )

@@ -26,7 +26,7 @@ class Seen:
         return batch
 
     def write(self, connection, batch):
-        connection.executemany("INSERT INTO seen_1 VALUES (?)", [(position,) for position in batch])
+        connection.insert("seen_1", 1, batch)
         if self.faults:
             raise self.faults.pop(0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.history_table import TABLES
-from core.ledger.postgres.dialect import tables, translated
+from core.ledger.postgres.dialect import among, inserting, tables, translated, updating
 from delivery import outbox_table
 
 
@@ -35,3 +35,16 @@ def test_indexes_end_with_the_key():
     assert "CREATE INDEX IF NOT EXISTS history_2_trouble ON history_2 (outcome, (number+0)) WHERE outcome<>22" in made
     assert "CREATE INDEX IF NOT EXISTS outbox_1_due ON outbox_1 (webhook, due, number)" in made
     assert not any(word in statement for word in ("INTEGER", "BLOB", "ROWID") for statement in made)
+
+
+def test_many_rows_are_arrays():
+    """However many rows there are, a statement has one mark for each column, and is the same statement."""
+    assert inserting("t", ("bigint", "text"), " ON CONFLICT (a) DO UPDATE SET b=max(t.b, excluded.b)") == (
+        b"INSERT INTO t SELECT unnest(%b::bigint[]), unnest(%b::text[])"
+        b" ON CONFLICT (a) DO UPDATE SET b=greatest(t.b, excluded.b)"
+    )
+    assert updating("t", ("a", "b", "c"), ("bigint", "text", "bytea")) == (
+        b"UPDATE t SET b=v.b, c=v.c FROM (SELECT unnest(%b::bigint[]) AS a, unnest(%b::text[]) AS b,"
+        b" unnest(%b::bytea[]) AS c) AS v WHERE t.a=v.a"
+    )
+    assert among("DELETE FROM t WHERE a IN ({})") == b"DELETE FROM t WHERE a = ANY(%s::bigint[])"

@@ -48,7 +48,7 @@ def _views(store):
 
 def add(*positions):
     """Writes a row of `seen/1` for each."""
-    return lambda writing: writing.executemany("INSERT INTO seen_1 VALUES (?)", [(at,) for at in positions])
+    return lambda writing: writing.insert("seen_1", 1, list(positions))
 
 
 def seen(views):
@@ -178,5 +178,9 @@ def test_what_text_cannot_hold_is_replaced(store):
     views = store.open()
     views.begin("said/1", ("CREATE TABLE IF NOT EXISTS said_1 (number INTEGER PRIMARY KEY, said TEXT)",))
     views.write("said/1", 0, 1, lambda writing: writing.execute("INSERT INTO said_1 VALUES (?, ?)", (1, "a\0b")))
-    assert views.rows("SELECT said FROM said_1") == [("a\N{REPLACEMENT CHARACTER}b",)]
+    views.write("said/1", 1, 2, lambda writing: writing.insert("said_1", 2, [2, "\0", 3, "as it was"]))
+    views.write("said/1", 2, 3, lambda writing: writing.update("said_1", ("number", "said"), [3, "\0said\0"]))
+    assert views.rows("SELECT said FROM said_1 ORDER BY number") == [
+        (said.replace("0", "\N{REPLACEMENT CHARACTER}"),) for said in ("a0b", "0", "0said0")
+    ]
     views.close()

@@ -19,6 +19,7 @@ HEADER = Struct(">iiI")
 DIMENSION = Struct(">ii")
 """How many values, number of the first."""
 LENGTH = Struct(">i").pack
+LONG = Struct(">iq").pack
 NULL = LENGTH(-1)
 BYTEA, BIGINT, INT, TEXT = 17, 20, 23, 25
 """What PostgreSQL calls its types, in every database."""
@@ -44,8 +45,10 @@ def of_ints(values: Sequence[int]) -> Array:
     return _array(INT, values, pack(f">{2 * len(values)}i", *_behind(4, values)))
 
 
-def of_bigints(values: Sequence[int]) -> Array:
-    """bigint[]; struct.error when one is too long."""
+def of_bigints(values: Sequence[int | None]) -> Array:
+    """bigint[], with nulls where a value is None; struct.error when one is too long."""
+    if None in values:
+        return _array(BIGINT, values, b"".join(NULL if value is None else LONG(8, value) for value in values))
     return _array(BIGINT, values, pack(">" + "iq" * len(values), *_behind(8, values)))
 
 
@@ -65,14 +68,14 @@ def of_bytes(values: Sequence[bytes | None], kind: int = BYTEA) -> Array:
     return _array(kind, values, b"".join(parts))
 
 
-def of_texts(values: Sequence[str]) -> Array:
-    """text[]"""
-    return of_bytes([value.encode() for value in values], TEXT)
+def of_texts(values: Sequence[str | None]) -> Array:
+    """text[], with nulls where a value is None."""
+    return of_bytes([None if value is None else value.encode() for value in values], TEXT)
 
 
-def _behind(size: int, values: Sequence[int]) -> list[int]:
+def _behind(size: int, values: Sequence[int | None]) -> list[int | None]:
     """Each value behind its size."""
-    words = [size] * (2 * len(values))
+    words: list[int | None] = [size] * (2 * len(values))
     words[1::2] = values
     return words
 

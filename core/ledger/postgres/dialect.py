@@ -1,12 +1,13 @@
 """SQL for SQLite in the words of PostgreSQL; pure.
 
-What our views say is written so that both understand it. Here is the rest: types, hints, functions and marks.
+What our views say is written so that both understand it. Here is the rest: types, hints, functions and marks. And many
+rows go as arrays, one for each column: one statement, whatever their number.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 WORDS = (
@@ -54,3 +55,26 @@ def tables(statements: Iterable[str]) -> list[bytes]:
             whole = begins + columns + rest + ends
         made.append(translated(whole))
     return made
+
+
+@cache
+def inserting(table: str, kinds: Sequence[str], otherwise: str) -> bytes:
+    """Insert rows of which each column is an array."""
+    # Side by side, and not as one table of several columns, they are not laid down first.
+    columns = ", ".join(f"unnest(%b::{kind}[])" for kind in kinds)
+    return f"INSERT INTO {table} SELECT {columns}".encode() + translated(otherwise)
+
+
+@cache
+def updating(table: str, columns: Sequence[str], kinds: Sequence[str]) -> bytes:
+    """Change rows; their keys are the first array, and what they get are the others."""
+    given = ", ".join(f"unnest(%b::{kind}[]) AS {name}" for name, kind in zip(columns, kinds, strict=True))
+    changes = ", ".join(f"{name}=v.{name}" for name in columns[1:])
+    key = columns[0]
+    return f"UPDATE {table} SET {changes} FROM (SELECT {given}) AS v WHERE {table}.{key}=v.{key}".encode()
+
+
+@cache
+def among(sql: str) -> bytes:
+    """A statement with `IN ({})`, for an array of numbers."""
+    return translated(sql.replace("IN ({})", "= ANY(?::bigint[])"))

@@ -18,6 +18,7 @@ from psycopg.types.string import StrDumperUnknown
 
 from core.errors import ConflictError, LedgerError
 from core.ledger.postgres import dialect
+from core.ledger.postgres.arrays import OF
 from core.ledger.postgres.migrate import views_schema
 from core.ledger.postgres.recorder import (
     Connection,
@@ -35,6 +36,10 @@ TRACKING = (
     " (view text PRIMARY KEY, position bigint NOT NULL, writer bytea NOT NULL DEFAULT '')"
 )
 SEEN = "SELECT position, writer FROM tracking WHERE view=?"
+KINDS = (
+    "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute"
+    " WHERE attrelid=CAST(? AS regclass) AND attnum>0 AND NOT attisdropped ORDER BY attnum"
+)
 ALONE = "SELECT pg_advisory_xact_lock(8420, hashtext(current_schema()::text))"
 """Tables are made by one process at a time."""
 
@@ -58,6 +63,7 @@ class PostgresViews:
         """The term in which this process leads: views are written in no other."""
         self._writer = writer
         self._connection: Connection | None = None
+        self._kinds: dict[str, dict[str, str]] = {}
         self._datastore = LedgerDatastore(url, self.schema, _configure_reading)
         try:
             self._compare(head)
@@ -145,7 +151,7 @@ class PostgresViews:
             connection = self._connection
             try:
                 with connection.transaction():
-                    yield _Transaction(connection)
+                    yield _Transaction(connection, self._kinds)
             except psycopg.Error as error:
                 if connection.closed:
                     # However it was closed, as for standing still in a transaction: the next one is made anew.
@@ -156,8 +162,8 @@ class PostgresViews:
 class _Transaction:
     """The connection that writes, in SQLite's words."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, kinds: dict[str, dict[str, str]]) -> None:
+        self._connection, self._kinds = connection, kinds
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> psycopg.Cursor[tuple[Any, ...]]:
         return self._connection.cursor(binary=True).execute(dialect.translated(sql), parameters)
@@ -171,19 +177,50 @@ class _Transaction:
         asked = SQL("SELECT FROM {}.leader WHERE term = %s FOR KEY SHARE").format(ledger)
         return self._connection.execute(asked, (term,)).rowcount == 1
 
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> None:
-        self._connection.cursor().executemany(dialect.translated(sql), parameters)
+    def insert(self, table: str, columns: int, values: list[Any], otherwise: str = "") -> None:
+        if values:
+            kinds = tuple(self._kinds_of(table).values())
+            self._many(dialect.inserting(table, kinds, otherwise), kinds, values)
+
+    def update(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
+        if values:
+            known = self._kinds_of(table)
+            kinds = tuple(known[name] for name in columns)
+            self._many(dialect.updating(table, columns, kinds), kinds, values)
+
+    def among(self, sql: str, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+        if not numbers:
+            return []
+        found = self._many(dialect.among(sql), ("bigint",), numbers)
+        return found.fetchall() if found.description else []
+
+    def _many(self, statement: bytes, kinds: Sequence[str], values: Sequence[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+        columns = [OF[kind](_kept(kind, values[number :: len(kinds)])) for number, kind in enumerate(kinds)]
+        return self._connection.cursor(binary=True).execute(statement, columns, prepare=True)
+
+    def _kinds_of(self, table: str) -> dict[str, str]:
+        """Of each column of a table, what PostgreSQL calls its type."""
+        if table not in self._kinds:
+            self._kinds[table] = dict(self.execute(KINDS, (table,)).fetchall())
+        return self._kinds[table]
 
     def make(self, tables: Sequence[str]) -> None:
         for statement in dialect.tables(tables):
             self._connection.execute(statement, ())
 
 
-class _Text(StrDumperUnknown):
-    """PostgreSQL's text has no NUL; what a receiver said may have one."""
+def _kept(kind: str, values: Sequence[Any]) -> Sequence[Any]:
+    return [None if value is None else _without_nul(value) for value in values] if kind == "text" else values
 
+
+def _without_nul(text: str) -> str:
+    """PostgreSQL's text has no NUL; what a receiver said may have one."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class _Text(StrDumperUnknown):
     def dump(self, obj: str) -> Any:
-        return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+        return super().dump(_without_nul(obj))
 
 
 def _configure_reading(connection: Connection, schema: str) -> None:
