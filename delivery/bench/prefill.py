@@ -30,6 +30,9 @@ DATA, PAYLOAD, ANSWER = os.urandom(200).hex().encode(), os.urandom(150).hex().en
 async def delivered(service: Service, webhooks: Sequence[Webhook], events: int) -> None:
     """At least *events* recorded events of portal events that were received and delivered, three each."""
     past = Past([webhook.number for webhook in webhooks])
+    assert service.carrier is not None
+    # On a slow machine a delivery is due for a moment, before it is delivered here.
+    service.carrier.dispatch.gate.shut()
     for _ in range(0, events, 3 * UNITS):
         received = [past.received(number) for number in range(UNITS)]
         answers = await service.office.writer.append(received)
@@ -39,6 +42,7 @@ async def delivered(service: Service, webhooks: Sequence[Webhook], events: int) 
             outcomes.append(past.delivered(unit.entries[1], position + 1))
         await service.office.writer.append(outcomes)
         await _keep_up(service)
+    service.carrier.dispatch.gate.open()
 
 
 async def pending(service: Service, webhooks: Sequence[Webhook], deliveries: int) -> None:
