@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from core.ledger.postgres.append import PostgresAppender
+from core.ledger.postgres.append import PRESENT, PostgresAppender
 from core.ledger.postgres.recorder import PostgresRecorder, connect
 from core.ledger.read import Reader
 from core.ledger.unit import Claim, Entry, StaleDirectory, Unit
@@ -135,6 +135,7 @@ def follow(database: Database, file: Path) -> None:
     reader, position = Reader(recorder, Codec()), 0
     with closing(connect(*database)) as connection, file.open("w") as out:
         connection.execute("LISTEN hookledger")
+        connection.execute(PRESENT)
         while True:
             for event in reader.after(position):
                 assert event.position == position + 1, f"{event.position} after {position}"

@@ -22,6 +22,9 @@ from core.model.topics import Codec
 
 log = Log("ledger")
 
+HEAD = "SELECT last, at FROM commits ORDER BY last DESC LIMIT 1"
+PRESENT = "SELECT pg_advisory_lock_shared(8421, hashtext(current_schema()::text))"
+"""As long as nobody else holds it, a commit tells nobody (migrations/0004_tell_others.sql)."""
 AGAIN_S = 0.25
 """How long until a lost answer is asked for again."""
 
@@ -64,7 +67,7 @@ class PostgresAppender:
         self.on_lost: Callable[[str | None], None] = lambda _fault: None
         """Called, in the thread that appends, with why an answer is waited for, and with None when it has come."""
         with in_the_librarys_words():
-            self._connection = connect(recorder.url, recorder.schema)
+            self._connection = self._present()
         self._reader = Reader(recorder, codec)
         self.last = self._reader.head()
 
@@ -98,12 +101,21 @@ class PostgresAppender:
 
     def look(self) -> Appended:
         """As an append of nothing: what others have recorded. PersistenceError when that cannot be read."""
-        rows = self.recorder.rows("SELECT last, at FROM commits ORDER BY last DESC LIMIT 1")
-        head, at = rows[0] if rows else (0, 0)
+        with in_the_librarys_words():
+            head, at = self._head() or (0, 0)
         head = max(head, self.last)
         missed = self._missed(head)
         self.last = head
         return Appended(head, head, [], at, missed)
+
+    def _head(self) -> tuple[Any, ...] | None:
+        # On the connection that is to be there: if it was idle and has been cut, it is there again.
+        try:
+            return self._connected().execute(HEAD).fetchone()
+        except psycopg.Error:
+            if not self._connection.closed or self._closing.is_set():
+                raise
+        return self._connected().execute(HEAD).fetchone()
 
     def _missed(self, upto: int) -> tuple[Recorded, ...]:
         """What was recorded after `last`, not by us, and moves a directory. What was committed must be followed in
@@ -147,8 +159,18 @@ class PostgresAppender:
 
     def _connected(self) -> Connection:
         if self._connection.closed:
-            self._connection = connect(self.recorder.url, self.recorder.schema)
+            self._connection = self._present()
         return self._connection
+
+    def _present(self) -> Connection:
+        """A connection that tells others that we are there. What is read after this, and what was told, is all."""
+        connection = connect(self.recorder.url, self.recorder.schema)
+        try:
+            connection.execute(PRESENT)
+        except BaseException:  # whatever it was, nothing stays open
+            connection.close()
+            raise
+        return connection
 
     def _lost(self, fault: str | None) -> None:
         if fault == self._fault:

@@ -1,6 +1,6 @@
 """Units as the columns that PostgreSQL's function `append` takes, and what it answers as answers of ours; pure.
 
-The function, and what each column means, is in migrations/0001_ledger.sql.
+The function, and what each column means, is in migrations/0001_ledger.sql, and as it is now in 0004_tell_others.sql.
 """
 
 from __future__ import annotations

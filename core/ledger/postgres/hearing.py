@@ -1,6 +1,7 @@
 """Hears of what other processes record: PostgreSQL notifies, and now and then it is looked without that.
 
 A notification may be lost with its connection, and one that is lost costs nothing but the time until the next look.
+Processes notify only while another one is there, which shows by a lock on the connection that it appends with.
 """
 
 from __future__ import annotations
