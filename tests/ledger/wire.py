@@ -26,6 +26,7 @@ class Wire:
         self._listening.listen()
         self._open = []
         self.loses_request = self.loses_answer = False
+        self.calls, self.done = CALLS, DONE
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -47,13 +48,13 @@ class Wire:
                 threading.Thread(target=self._pass_on, args=(server, client, self._answer), daemon=True).start()
 
     def _request(self, said):
-        if self.loses_request and CALLS in said:
+        if self.loses_request and self.calls in said:
             self.loses_request = False
             return False
         return True
 
     def _answer(self, said):
-        if self.loses_answer and DONE in said:
+        if self.loses_answer and self.done in said:
             self.loses_answer = False
             return False
         return True

@@ -26,8 +26,10 @@ MARK = """
     INSERT INTO marks
         SELECT %(term)s, %(number)s, clock_timestamp() + make_interval(secs => %(secs)s), %(deliveries)s, %(attempts)s
         FROM mine
-    ON CONFLICT (term, number) DO UPDATE SET until = excluded.until
+    ON CONFLICT (term, number)
+        DO UPDATE SET until = excluded.until, deliveries = excluded.deliveries, attempts = excluded.attempts
 """
+"""A mark whose answer was lost is there already when it is said again."""
 MARKS = """
     SELECT term, deliveries, attempts, extract(epoch FROM until - clock_timestamp())::float8 FROM marks
     WHERE until > clock_timestamp()
@@ -49,7 +51,7 @@ class Leader:
         """*holder*: this process's name."""
         self._database, self._holder = database, holder
         self._connection: Connection | None = None
-        self._marks = 0
+        self._marks = 1
 
     def claim(self) -> int | None:
         """Begin a new term, unless another process's lease runs; its number."""
@@ -80,7 +82,6 @@ class Leader:
     def mark(self, term: int, attempts: Sequence[tuple[int, int]], over: Iterable[int]) -> int | None:
         """These (delivery, attempt) are handed out for MARK_S, and marks *over* are not needed any more. The mark's
         number; None: the term is over, and nothing may be handed out."""
-        self._marks += 1
         said = {
             "term": term,
             "number": self._marks,
@@ -89,7 +90,11 @@ class Leader:
             "attempts": [attempt for _, attempt in attempts],
             "over": list(over),
         }
-        return self._marks if self._done(MARK, said) == 1 else None
+        if self._done(MARK, said) != 1:
+            return None
+        # Only once it was answered: what is said again has the same number, and nothing is left behind under another.
+        self._marks += 1
+        return self._marks - 1
 
     def close(self) -> None:
         """Nothing is open any more."""
