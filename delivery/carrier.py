@@ -68,6 +68,8 @@ class Carrier:
         self._office = office
         self.term = term
         self._marks: list[Mark] = []
+        self._over: dict[int, int] = {}
+        """Attempts of marks that were over before anything was handed out."""
         self._letting_go: dict[asyncio.Task[None], None] = {}
         self.broker = InProcessBroker()
         self.marking = None if term is None else MarkingBroker(self.broker, term, office.alarms)
@@ -119,13 +121,17 @@ class Carrier:
         self.dispatch.is_open = True
         self.refill.resume()
         self.reactions.resume()
+        self.let_go(self._over)
 
     def hold(self, marks: Iterable[Mark]) -> None:
         """Leave alone what earlier leaders have marked, as long as they may be attempting it."""
-        self._marks = list(marks)
-        for mark in self._marks:
-            self.outbox.held.update(mark.attempts)
-            self._office.alarms.after(round(mark.left_s * 1_000), partial(self.let_go, mark.attempts))
+        held = self.outbox.held
+        for mark in sorted(marks, key=lambda mark: mark.left_s, reverse=True):
+            # What was marked more than once is held as its last mark says.
+            attempts = {number: attempt for number, attempt in mark.attempts.items() if number not in held}
+            held |= attempts
+            self._marks.append(mark._replace(attempts=attempts))
+            self._office.alarms.after(round(mark.left_s * 1_000), partial(self.let_go, attempts))
 
     def let_go_of(self, term: int) -> None:
         """Nothing of what was handed out in that term is under way any more."""
@@ -136,7 +142,9 @@ class Carrier:
     def let_go(self, attempts: Mapping[int, int]) -> None:
         """Nobody makes these attempts any more, by delivery: what came of them is in the ledger, or nothing did."""
         held = {number: attempt for number, attempt in attempts.items() if self.outbox.held.get(number) == attempt}
-        if held and self.dispatch.is_open:
+        if not self.dispatch.is_open:
+            self._over |= held
+        elif held:
             task = asyncio.create_task(self._let_go(held))
             self._letting_go[task] = None
             task.add_done_callback(self._letting_go.pop)

@@ -119,8 +119,8 @@ class Outbox:
 
     def _attempt_failed(self, position: int, version: int, event: delivery.AttemptFailed) -> None:
         lane, attempt = self._dispatch.lane(event.webhook), event.attempt
-        if self.held:
-            self.held.pop(event.number, None)
+        if self.held.get(event.number) == attempt.number:
+            del self.held[event.number]
         self._dirty_lanes[lane.number] = lane
         if lane.failing_since is None:
             lane.failing_since = attempt.started
