@@ -67,14 +67,22 @@ class MarkingBroker:
                 if number is None:
                     self._waiting += rows
                     break
-                mark = Mark(number, len(rows), self._over.append)
+                mark = Mark(number, len(rows), self._end)
                 for row in rows:
-                    row.mark = mark
-                    self._broker.put(row)
+                    if row.is_marked:
+                        row.mark = mark
+                        self._broker.put(row)
+                    else:
+                        # Meanwhile another process has recorded what came of it.
+                        mark.leave()
+                        self.on_returned(row)
         finally:
             self._task = None
         if self._is_closed:
             self._give_back()
+
+    def _end(self, number: int) -> None:
+        self._over.append(number)
 
     async def _marked(self, rows: Sequence[Row]) -> int | None:
         """The number of their mark; None: they may not be handed out."""

@@ -1,4 +1,4 @@
-"""What an earlier leader has marked is left alone until its mark is over, and is handed out then, if nothing came of it.
+"""What an earlier leader has marked is left alone until its mark is over, and handed out then if nothing came of it.
 
 The leader before is a life that was killed while its requests hang; what it records later, another writes for it.
 """
@@ -108,8 +108,8 @@ async def test_a_later_attempt_is_not_held(turned: Turned, hanging: list[int]) -
 
 
 async def test_a_mark_of_a_later_attempt_outlives_the_failure_before_it(turned: Turned) -> None:
-    """Where the view is made anew, by a newer version say, it hears of the first attempt again; that says nothing of the
-    second."""
+    """Where the view is made anew, by a newer version say, it hears of the first attempt again, which says nothing of
+    the second."""
     await turned.webhook("any")
     turned.reply = lambda request: BAD if request.attempt == 1 else None
     number = await turned.event("a")
