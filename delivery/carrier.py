@@ -203,16 +203,12 @@ class Carrier:
         await self.workers.stop()
         return cut_off
 
-    async def wind_down(self) -> bool:
-        """Finish what was begun, however long that takes; whether all that came of it is recorded."""
+    async def wind_down(self) -> None:
+        """Finish what was begun, and record what came of it, however long that takes."""
+        await self.reactions.stop()
         await self.dispatch.settled()
+        await self.workers.recorded()
         await self.stop()
-        try:
-            # With this, all that was submitted before it is in the ledger, but for what is tried again later.
-            await self._office.writer.append([Unit([])])
-        except HookledgerError:
-            return False
-        return not self.dispatch.gate.reasons
 
     async def waiting(self) -> int | None:
         """How many deliveries wait, when nothing is carried any more; None: that cannot be read."""

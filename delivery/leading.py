@@ -48,6 +48,7 @@ class Leading:
         self._take_over, self._stand_down = take_over, stand_down
         self._executor = ThreadPoolExecutor(1, "leader")
         self._task: asyncio.Task[None] | None = None
+        self._retired = asyncio.Event()
         self.term: LedTerm | None = None
         """The one in which this process leads."""
         self.fault: str | None = None
@@ -56,6 +57,12 @@ class Leading:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
+
+    def retire(self) -> None:
+        """Lead no more, so that another process may at once; its marks stay."""
+        self._retired.set()
+        if self.term is not None:
+            self.term.over.set()
 
     async def ask(self, question: Callable[..., Answer], *said: Any) -> Answer:
         """What the database says; PersistenceError when it does not."""
@@ -70,7 +77,7 @@ class Leading:
         await self.ask(self._leader.forget, term)
 
     async def _run(self) -> None:
-        while True:
+        while not self._retired.is_set():
             began = self._clock.monotonic_ms()
             try:
                 number = await self.ask(self._leader.claim)
@@ -79,20 +86,28 @@ class Leading:
                 number = None
             else:
                 self.fault = None
-            if number is None:
-                await asyncio.sleep(LOOK_S)
-                continue
-            self.takeovers += 1
-            self.term = term = LedTerm(self, self._leader, number)
-            log.say("leader.leads", term=number)
-            taking = asyncio.create_task(self._begin(term))
-            try:
-                await self._hold(term, began)
-            finally:
-                taking.cancel()
-                self.term = None
-                self._stand_down()
-            log.say("leader.leads_no_more", term=number)
+            if number is not None:
+                await self._lead(number, began)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._retired.wait(), LOOK_S)
+
+    async def _lead(self, number: int, began: int) -> None:
+        self.takeovers += 1
+        self.term = term = LedTerm(self, self._leader, number)
+        if self._retired.is_set():
+            term.over.set()
+        log.say("leader.leads", term=number)
+        taking = asyncio.create_task(self._begin(term))
+        try:
+            await self._hold(term, began)
+        finally:
+            taking.cancel()
+            self.term = None
+            self._stand_down()
+        log.say("leader.leads_no_more", term=number)
+        with suppress(*FAULTS):
+            # Others need not wait for the end of its lease.
+            await self.ask(self._leader.release, number)
 
     async def _begin(self, term: LedTerm) -> None:
         try:
@@ -130,17 +145,13 @@ class Leading:
             log.say("leader.unknown", error=fault)
         self.fault = fault
 
-    async def stop(self, *, is_finished: bool) -> None:
-        """Lead no more. *is_finished*: nothing that was handed out is under way, and others need not wait for it."""
-        term = self.term
+    async def stop(self) -> None:
+        """Lead no more, and ask the database nothing more."""
+        self.retire()
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        if term is not None and is_finished:
-            with suppress(TimeoutError, *FAULTS):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(RELEASE_S):
-                    await self.ask(self._leader.release, term.number)
+                    await self._task
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

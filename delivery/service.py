@@ -106,7 +106,7 @@ class Service:
         """Who carries here just now; None: another process does."""
         self.leading: Leading | None = None
         """This process's part in it, where several may carry."""
-        self._retiring: dict[asyncio.Task[None], None] = {}
+        self._retiring: dict[asyncio.Task[None], Carrier] = {}
         self._let_watch(tracing)
         if office.leader is None:
             self.carrier = Carrier(office, self._means, self.readiness)
@@ -212,16 +212,17 @@ class Service:
         if carrier is not None:
             carrier.retire()
             task = asyncio.create_task(self._wind_down(carrier))
-            self._retiring[task] = None
+            self._retiring[task] = carrier
             task.add_done_callback(self._retiring.pop)
 
     async def _wind_down(self, carrier: Carrier) -> None:
-        is_recorded = await carrier.wind_down()
-        if is_recorded and carrier.term is not None and self.leading is not None:
-            with suppress(*FAULTS):
-                await self.leading.forget(carrier.term.number)
-            if self.carrier is not None:
-                self.carrier.let_go_of(carrier.term.number)
+        assert carrier.term is not None
+        assert self.leading is not None
+        await carrier.wind_down()
+        with suppress(*FAULTS):
+            await self.leading.forget(carrier.term.number)
+        if self.carrier is not None:
+            self.carrier.let_go_of(carrier.term.number)
 
     def readiness(self) -> Sequence[str]:
         """Why the service does not do its work just now; empty when it does."""
@@ -252,7 +253,11 @@ class Service:
         if not self.is_stopping and self.carrier is not None:
             self._under_way = self.carrier.under_way
         self.is_stopping, self.is_ready = True, False
-        if self.carrier is not None:
+        if self.leading is not None:
+            # Another process hands out from now on; here it is only finished what was begun.
+            self.leading.retire()
+            self._stand_down()
+        elif self.carrier is not None:
             self.carrier.retire()
 
     async def finish(self, wait_s: float, *others: Awaitable[None]) -> None:
@@ -270,19 +275,20 @@ class Service:
         What is cut off is due again at the next start, and its receiver may see it twice."""
         await self.finish(wait_s)
         carrier = self.carrier
-        cut_off = 0 if carrier is None else await carrier.stop()
         for task in self._retiring:
             task.cancel()
+        carriers = [*self._retiring.values(), *([] if carrier is None else [carrier])]
+        cut_off = 0
+        for one in carriers:
+            cut_off += await one.stop()
         await self.sender.close()
         await self.office.settle()
-        waiting = None
-        if carrier is not None:
-            # What the ledger does not take just now has come to no end that the next start knows of.
-            cut_off += carrier.dispatch.unrecorded
-            waiting = await carrier.waiting()
+        # What the ledger does not take just now has come to no end that the next start knows of.
+        cut_off += sum(one.workers.unrecorded for one in carriers)
+        waiting = None if carrier is None else await carrier.waiting()
         await self.office.stop_following()
         if self.leading is not None:
-            await self.leading.stop(is_finished=not self._retiring)
+            await self.leading.stop()
         if self.office.tracing is not None:
             await asyncio.get_running_loop().run_in_executor(self.office.reading, self.office.tracing.close)
         await self.office.close()

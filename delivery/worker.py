@@ -92,6 +92,9 @@ class Workers:
         """The worker that runs just now has finished an attempt and takes the next row, if one comes of it."""
         self._is_stopped = False
         self._stale: dict[asyncio.Task[None], None] = {}
+        self.unrecorded = 0
+        """Outcomes that the ledger has not answered for good."""
+        self._all_recorded: asyncio.Future[None] | None = None
         self._short: tuple[int, OverloadedError] | None = None
 
     def shortage(self) -> str | None:
@@ -228,6 +231,7 @@ class Workers:
         self._is_free = True
         holds_until = event.holds if isinstance(event, AttemptFailed) else None
         self._dispatch.finished(row, now, is_good=is_good(outcome), holds_until=holds_until)
+        self.unrecorded += 1
         self._record(Unit([Entry(row.delivery, row.version + 1, event)], bodies=bodies))
         return now
 
@@ -241,8 +245,13 @@ class Workers:
                 task = asyncio.create_task(self._record_stale(unit))
                 self._stale[task] = None
                 task.add_done_callback(self._stale.pop)
-            elif isinstance(answers[0], Unwritable):
-                log.say("attempt.unwritable", delivery_id=unit.entries[0].stream.hex())
+            else:
+                if isinstance(answers[0], Unwritable):
+                    log.say("attempt.unwritable", delivery_id=unit.entries[0].stream.hex())
+                self.unrecorded -= 1
+                if not self.unrecorded and self._all_recorded is not None:
+                    self._all_recorded.set_result(None)
+                    self._all_recorded = None
             if again:
                 self._dispatch.gate.open()
 
@@ -268,6 +277,13 @@ class Workers:
             self._record_later(unit)
         else:
             self._record(_after(unit, recorded))
+
+    async def recorded(self) -> None:
+        """Wait until the ledger has all that came of requests, however long it takes none of it."""
+        while self.unrecorded:
+            if self._all_recorded is None:
+                self._all_recorded = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._all_recorded)
 
     async def stop(self) -> None:
         """Send the workers home; what is under way must have ended before."""

@@ -107,19 +107,16 @@ def test_who_slept_while_nobody_else_came_leads_on(leaders, database):
     assert second.claim() is None
 
 
-def test_who_stops_leads_no_more_and_has_nothing_under_way(leaders, database):
-    """The next one leads at once, and finds no marks of that term; those of others stay."""
+def test_who_stops_lets_another_lead_at_once(leaders, database):
+    """What it has under way stays marked; and said late, of a term that is over anyway, it changes nothing."""
     first, second = leaders
     first.claim()
-    first.mark(1, [(7, 1)], ())
-    end_lease(database)
-    second.claim()
-    second.mark(2, [(8, 1)], ())
-    second.release(2)
-    assert (first.claim(), marked(database)) == (3, [(1, 1, {7: 1})])
-    # It was told late: that is about a term which is over anyway.
-    second.release(2)
-    assert (second.claim(), first.renew(3)) == (None, True)
+    number = first.mark(1, [(7, 1)], ())
+    first.release(1)
+    assert (second.claim(), marked(database)) == (2, [(1, number, {7: 1})])
+    first.release(1)
+    assert (first.claim(), second.renew(2)) == (None, True)
+    assert first.mark(1, [(8, 1)], ()) is None
 
 
 def test_whose_term_is_over_can_mark_nothing_and_write_no_view(leaders, database):

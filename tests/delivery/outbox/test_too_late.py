@@ -1,4 +1,4 @@
-"""Of several processes one must not begin what another may begin soon: what was handed out too long ago is given back."""
+"""What was handed out so long ago that it might outlast its mark is not begun: soon another process may begin it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def test_what_could_not_end_before_its_mark_is_not_begun(turned: Turned, l
     """An attempt may take TOTAL_S, and nobody else begins it for MARK_S. Whoever stood still in between gives the row
     back: it is handed out anew, as the same attempt."""
     within_s = MARK_S - TOTAL_S
-    assert WITHIN_MS == within_s * 1_000
+    assert within_s * 1_000 == WITHIN_MS
     carrier = turned.service.carrier
     carrier.workers._within_ms = WITHIN_MS
     set_aside, returned = carrier.dispatch.on_set_aside, []
