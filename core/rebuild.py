@@ -8,48 +8,25 @@ one, whole: the new one is on disk before it moves there, and the old one has no
 from __future__ import annotations
 
 import gc
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-
-import msgspec
 
 from core.clock import Clock
 from core.errors import LedgerBusyError
 from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.follow import View
 from core.ledger.read import Reader
+from core.ledger.rebuilt import SHOWN_MAX, Difference, Rebuilt, tables_of
 from core.ledger.views import OWNER, TRACKING, FileWriting
 from core.limits import FOLD_EVENTS_MAX, READ_EVENTS_MAX
 
-TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
 INDEX = "CREATE INDEX "
 """An index that only makes questions faster is made when all rows are there."""
 
 CACHE_KIB = 64 * 1024
 """Nobody else needs the memory while views are made anew."""
-
-SHOWN_MAX = 5
-"""Keys of rows that differ."""
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A table in which old and new rows are not the same: how many, and the primary keys of the first few."""
-
-    table: str
-    rows: int
-    keys: tuple[tuple[object, ...], ...]
-
-
-class Rebuilt(msgspec.Struct, frozen=True):
-    """What was done. `compared`: of each view that the old file had, how it differs from the new one at the same
-    position; a view that is missing there was not to be read, or had seen more than there is."""
-
-    events: int
-    took_ms: int
-    compared: Mapping[str, Sequence[Difference]]
 
 
 def rebuild(reader: Reader, path: Path, views: Sequence[View], clock: Clock) -> Rebuilt:
@@ -121,7 +98,7 @@ def compare(old: Path, new: Path, view: View) -> list[Difference]:
         ]
         if positions[0] != positions[1]:
             raise ValueError(f"{view.name} has seen {positions[0]} in {old.name}, and {positions[1]} in {new.name}")
-        found = [_compare_table(connection, table) for table in _tables(view)]
+        found = [_compare_table(connection, table) for table in tables_of(view)]
         return [difference for difference in found if difference.rows]
 
 
@@ -193,10 +170,6 @@ def _create(path: Path, ledger_id: bytes, views: Sequence[View]) -> sqlite3.Conn
 
 def _indexes(views: Iterable[View]) -> list[str]:
     return [statement for view in views for statement in view.tables if statement.startswith(INDEX)]
-
-
-def _tables(view: View) -> list[str]:
-    return [found[1] for statement in view.tables if (found := TABLE.match(statement))]
 
 
 def _seen(path: Path, ledger_id: bytes) -> dict[str, int]:

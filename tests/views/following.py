@@ -6,7 +6,7 @@ from itertools import cycle
 
 from hypothesis import strategies as st
 
-from core.rebuild import TABLE
+from core.ledger.rebuilt import TABLE
 
 CUTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 3), st.booleans()), min_size=1, max_size=6)
 """(events in a piece, pieces in a batch, whether the process begins anew after it), over and over."""

@@ -14,8 +14,9 @@ from core.errors import LedgerBusyError
 from core.history import History
 from core.history_entries import page
 from core.history_question import Wanted
+from core.ledger.rebuilt import Difference
 from core.ledger.views import Views
-from core.rebuild import Difference, compare, rebuild
+from core.rebuild import compare, rebuild
 from delivery.broker import InProcessBroker
 from delivery.dispatch import Dispatch
 from delivery.outbox import Outbox

@@ -58,7 +58,7 @@ class PostgresViews:
     def __init__(self, url: str, schema: str, writer: bytes, head: int | None = None) -> None:
         """*schema* is the ledger's; *writer*: 16 random bytes, this process's name. *head* is the ledger's: LedgerError
         where it ends before what the views have seen. PersistenceError when nobody answers."""
-        self.url, self.schema, self._ledger = url, views_schema(schema), Identifier(schema)
+        self.url, self.schema, self.ledger = url, views_schema(schema), Identifier(schema)
         self.term = 0
         """The term in which this process leads: views are written in no other."""
         self._writer = writer
@@ -111,7 +111,7 @@ class PostgresViews:
 
         May be called again when a connection broke: what was committed after all is not written twice."""
         with self._transaction() as writing:
-            if not writing.leads(self._ledger, self.term):
+            if not writing.leads(self.ledger, self.term):
                 raise ConflictError(f"the view {view!r} is followed by another process, which leads now")
             moved = writing.execute(
                 "UPDATE tracking SET position=?, writer=? WHERE view=? AND position=?",
@@ -133,7 +133,7 @@ class PostgresViews:
 
     def is_led(self) -> bool:
         """Whether some process leads, and views are followed; blocks."""
-        sql = SQL("SELECT until > clock_timestamp() FROM {}.leader").format(self._ledger).as_bytes()
+        sql = SQL("SELECT until > clock_timestamp() FROM {}.leader").format(self.ledger).as_bytes()
         return rows_from(self._datastore, sql, ()) == [(True,)]
 
     def close(self) -> None:
@@ -143,15 +143,15 @@ class PostgresViews:
             self._connection.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[_Transaction]:
+    def _transaction(self) -> Iterator[Session]:
         with in_the_librarys_words():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url, self.schema)
-                _configure_ours(self._connection, WRITING)
+                configure_writing(self._connection)
             connection = self._connection
             try:
                 with connection.transaction():
-                    yield _Transaction(connection, self._kinds)
+                    yield Session(connection, self._kinds)
             except psycopg.Error as error:
                 if connection.closed:
                     # However it was closed, as for standing still in a transaction: the next one is made anew.
@@ -159,8 +159,8 @@ class PostgresViews:
                 raise
 
 
-class _Transaction:
-    """The connection that writes, in SQLite's words."""
+class Session:
+    """A connection that writes views, in SQLite's words; others begin and end its transactions."""
 
     def __init__(self, connection: Connection, kinds: dict[str, dict[str, str]]) -> None:
         self._connection, self._kinds = connection, kinds
@@ -226,6 +226,10 @@ class _Text(StrDumperUnknown):
 def _configure_reading(connection: Connection, schema: str) -> None:
     configure(connection, schema)
     _configure_ours(connection, READING)
+
+
+def configure_writing(connection: Connection) -> None:
+    _configure_ours(connection, WRITING)
 
 
 def _configure_ours(connection: Connection, settings: Iterable[str]) -> None:
