@@ -17,8 +17,8 @@ from core.errors import HookledgerError, InvalidInputError, LedgerError, Overloa
 from core.histogram import LATENCY_BOUNDS, SIZE_BOUNDS, Histogram
 from core.ledger.fault import FAULTS, in_words
 from core.ledger.store import Appender
-from core.ledger.tail import Segment, Tail
-from core.ledger.unit import Answer, Appended, Body, Claim, Recorded, Unit, Unwritable
+from core.ledger.tail import Segment, Tail, segment_of
+from core.ledger.unit import Answer, Appended, Claim, Recorded, Unit, Unwritable
 from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX, DAMAGED_AGAIN_S, PROBE_MS, WRITE_AGAIN_S
 from core.log import Log
 
@@ -169,8 +169,6 @@ class Writer:
             self._at_fault(error)
             return
         self._answer([], future.result())
-        for follow in self._followers:
-            follow(Segment(self.head, self.head, [], {}))
         if self._must_look:
             self.look()
 
@@ -259,33 +257,20 @@ class Writer:
 
     def _answer(self, done: list[tuple[Sequence[Unit], OnAnswers]], appended: Appended) -> None:
         self._well()
+        is_news = not done or appended.last > self.head
         self.head = appended.last
         if appended.missed:
             # Before the answers: who was refused goes on with a directory that holds what came first.
             self.on_missed(appended.missed)
-        answers = appended.answers
-        events: list[Recorded] = []
-        bodies: dict[int, Body] = {}
-        # A named tuple's own constructor takes twice as long, and this runs for every recorded event.
-        new, add = tuple.__new__, events.append
-        index = 0
-        for units, _ in done:
-            for unit in units:
-                position = answers[index]
-                index += 1
-                if type(position) is int:
-                    for body in unit.bodies:
-                        bodies[position + body.entry] = body
-                    for stream, version, event in unit.entries:
-                        add(new(Recorded, (position, stream, version, event)))
-                        position += 1
+        segment = segment_of((unit for units, _ in done for unit in units), appended)
         index = 0
         for units, on_answers in done:
-            on_answers(answers[index : index + len(units)])
+            on_answers(appended.answers[index : index + len(units)])
             index += len(units)
-        if events:
-            segment = Segment(appended.previous, appended.last, events, bodies)
+        if segment.events:
             self.tail.add(segment)
+        if is_news:
+            # Without events, too: others have recorded something.
             for follow in self._followers:
                 follow(segment)
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from core.ledger.unit import Entry, Unit
+from core.ledger.unit import Entry, StaleDirectory, Unit
 from tests.builders import SOURCE, WAIT_S, open_office, sent, set_person, stream
 from tests.postgres import cut, drop, new_database
 
@@ -74,6 +74,18 @@ async def test_who_writes_hears_what_came_before(offices):
     assert second.directory.by_number == {made.webhook.number: made.webhook}
     await asyncio.wait_for(second.reach(second.writer.head), WAIT_S)
     assert second.written == second.writer.head == made.webhook.number + 1
+
+
+async def test_who_is_refused_hears_what_came_before(offices):
+    """Views follow what others recorded also where a commit added nothing of its own."""
+    first, second = offices
+    await leads(second)
+    await second.hearing.stop()
+    stale = Unit([Entry(stream(1), 1, set_person())], condition=second.directory.condition("1"))
+    made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    assert await second.writer.append([stale]) == [StaleDirectory("1")]
+    assert second.writer.head == made.webhook.number
+    await asyncio.wait_for(second.reach(second.writer.head), WAIT_S)
 
 
 async def test_a_look_that_is_asked_for_during_a_commit_comes_after_it(offices):
