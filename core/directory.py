@@ -104,6 +104,8 @@ class Directory:
         self.catalogue_stream_version = 0
         self.catalogue = ZERO_VERSION
         self._expected: set[tuple[bytes, int]] = set()
+        self._hasty: set[str] = set()
+        """Tenants that may have changes which were applied early."""
 
     def tenant(self, name: str) -> Tenant:
         found = self.tenants.get(name)
@@ -175,6 +177,7 @@ class Directory:
                 early.streams.append((stream, version))
                 tenant.version = chain(tenant.version, stream, version, event)
         tenant.early.append(early)
+        self._hasty.add(tenant_name)
         return early
 
     def keep(self, early: Early) -> None:
@@ -199,6 +202,13 @@ class Directory:
             newest.is_undone = True
             if newest is early:
                 return
+
+    def drop_early(self) -> None:
+        """Something else comes first: drop all changes that wait for their commit. Those that happen all the same are
+        applied again."""
+        for name in self._hasty:
+            self._overtaken(name)
+        self._hasty.clear()
 
     # Snapshots.
 

@@ -47,6 +47,7 @@ def _tallied(office: Office) -> Iterable[Sample]:
         yield "hookledger_events_rejected_total", way_reason, count
     yield "hookledger_events_unmatched_total", (), tally.unmatched
     yield "hookledger_events_unknown_total", (), tally.unknown
+    yield "hookledger_events_refused_total", (), tally.matched_again
     yield "hookledger_events_waiting", (), office.intake.under_way
     for plugin, conduct in office.plugins:
         yield "hookledger_plugin_faults_total", (plugin.name,), conduct.faults
@@ -73,6 +74,7 @@ def _ledger(office: Office) -> Iterable[Sample]:
     yield "hookledger_commit_seconds", (), writer.commit_ms
     yield "hookledger_commit_events", (), writer.commit_events
     yield "hookledger_commits_failed_total", (), writer.commits_failed
+    yield "hookledger_commits_alone_total", (), writer.commits_alone
     yield "hookledger_units_waiting", (), writer.units_waiting
     yield "hookledger_claims_young", (), office.appender.claims.young
 

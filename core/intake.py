@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -17,9 +18,9 @@ from core.errors import HookledgerError, OverloadedError
 from core.incoming import Checked, Rejected
 from core.ledger.fault import FAULTS
 from core.ledger.read import Reader
-from core.ledger.unit import Answer, Duplicate, Unwritable
+from core.ledger.unit import Answer, Duplicate, Unit, Unwritable
 from core.ledger.writer import Writer
-from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX, MATCH_ROUNDS_MAX
+from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX, MATCH_ROUNDS_MAX, REFUSALS_MAX
 from core.log import Log
 from core.model.portal_event import Received
 from core.plugins import Plugins
@@ -108,6 +109,11 @@ class Intake:
             elif result.is_duplicate:  # type: ignore[union-attr]
                 self._tally.duplicates[way] += 1
 
+    def _count_refused(self, tenant: str, n_events: int) -> None:
+        if n_events:
+            self._tally.matched_again += n_events
+            log.say("event.refused", tenant=tenant, events=n_events)
+
     async def _accept(self, tenant: str, events: Sequence[Checked | Rejected], source: Source) -> list[Result]:
         results: list[Result | None] = [event if isinstance(event, Rejected) else None for event in events]
         todo = [(index, event) for index, event in enumerate(events) if isinstance(event, Checked)]
@@ -123,8 +129,12 @@ class Intake:
             if self._plugins.is_troubled:
                 self._plugins.check({event.type for _, event in todo})
             some, rest = self._at_once(tenant, todo)
-            matched, again = self._match(tenant, some, source, results)
-            answers = await self._append(matched) if matched else []
+            if refusals < REFUSALS_MAX or not self._writer.is_shared:
+                matched, again = self._match(tenant, some, source, results)
+                answers = await self._append(matched) if matched else []
+            else:
+                matched, again, answers = await self._match_alone(tenant, some, source, results)
+            n_unasked = len(again)
             for unit, answer in zip(matched, answers, strict=True):
                 if type(answer) is int:
                     results[unit.index] = _accepted(unit.received, answer)
@@ -137,6 +147,7 @@ class Intake:
                 else:
                     again.add(unit.index)
             refusals += bool(again)
+            self._count_refused(tenant, len(again) - n_unasked)
             # What a plugin was not asked about meets `check` next, and with it the 503.
             todo = [(index, event) for index, event in some if index in again] + rest
         if duplicates:
@@ -150,27 +161,56 @@ class Intake:
 
     async def _append(self, matched: list[Composed]) -> list[Answer]:
         answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-
-        def settle(answers: list[Answer] | HookledgerError) -> None:
-            # At once, not in the waiting task: what the ledger hands out next must find the directory settled.
-            if isinstance(answers, HookledgerError):
-                for unit in matched:
-                    if unit.early is not None:
-                        self._directory.undo(unit.early)
-                if not answered.cancelled():
-                    answered.set_exception(answers)
-                return
-            for unit, answer in zip(matched, answers, strict=True):
-                if unit.early is not None:
-                    if type(answer) is int:
-                        self._directory.keep(unit.early)
-                    else:
-                        self._directory.undo(unit.early)
-            if not answered.cancelled():
-                answered.set_result(answers)
-
-        self._writer.submit([unit.unit for unit in matched], settle)
+        self._writer.submit([unit.unit for unit in matched], partial(self._settle, matched, answered))
         return await answered
+
+    async def _match_alone(
+        self, tenant: str, todo: Todo, source: Source, results: list[Result | None]
+    ) -> tuple[list[Composed], set[int], list[Answer]]:
+        """Match and append *todo* while no other process can append. The second are the places of events that are not
+        among the first: no room, or a plugin that hangs. What is refused now was matched on a unit ahead of it, in the
+        same commit, that turned out a duplicate."""
+        answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        matched: list[Composed] = []
+        again = {index for index, _ in todo}
+
+        def make() -> list[Unit]:
+            if answered.done():
+                return []
+            try:
+                found, unasked = self._match(tenant, todo, source, results)
+            except Exception as error:  # noqa: BLE001 -- our bug, and must not fail others' commit
+                answered.set_exception(error)
+                return []
+            matched.extend(found)
+            again.intersection_update(unasked)
+            return [unit.unit for unit in found]
+
+        self._writer.submit_alone(make, partial(self._settle, matched, answered))
+        return matched, again, await answered
+
+    def _settle(
+        self,
+        matched: list[Composed],
+        answered: asyncio.Future[list[Answer]],
+        answers: list[Answer] | HookledgerError,
+    ) -> None:
+        # At once, not in the waiting task: what the ledger hands out next must find the directory settled.
+        if isinstance(answers, HookledgerError):
+            for unit in matched:
+                if unit.early is not None:
+                    self._directory.undo(unit.early)
+            if not answered.done():
+                answered.set_exception(answers)
+            return
+        for unit, answer in zip(matched, answers, strict=True):
+            if unit.early is not None:
+                if type(answer) is int:
+                    self._directory.keep(unit.early)
+                else:
+                    self._directory.undo(unit.early)
+        if not answered.done():
+            answered.set_result(answers)
 
     async def _recall(self, duplicates: list[tuple[int, int]], results: list[Result | None]) -> None:
         """Answer duplicates with what was said of them the first time."""

@@ -31,6 +31,8 @@ INTAKE_EVENTS_MAX = 20_000
 """Portal events that wait for their commit, in all; more is answered 503."""
 MATCH_ROUNDS_MAX = 1_000
 """How often an event is matched again because the directory moved; each time, another event got ahead."""
+REFUSALS_MAX = 2
+"""How often an event is matched again on a ledger that other processes append to; then its lock is taken first."""
 CONNECTIONS_MAX = 1_024
 """Connections to the public port; fewer where few files may be open. Beyond it the longest idle one is closed."""
 CONNECTION_IDLE_S = 75.0

@@ -23,6 +23,7 @@ LINES = {
     "event.accepted": Line(
         DEBUG, "portal event {portal_event} {type!r} of {portal_event_id!r} makes {deliveries} deliveries"
     ),
+    "event.refused": Line(DEBUG, "{events} events of tenant {tenant!r} are matched again: who listens has changed"),
     "event.rejected": Line(INFO, "an event of tenant {tenant!r} was none: {error}", often=True),
     "delivery.created": Line(DEBUG, "delivery {delivery} to webhook {webhook} of portal event {portal_event}"),
     "delivery.failed": Line(
@@ -74,6 +75,9 @@ LINES = {
     "plugins.not_recorded": Line(ERROR, "which plugins there are cannot be recorded: {error}; trying again"),
     # Kept
     "ledger.commit_failed": Line(ERROR, "the ledger cannot write: {error}", often=True),
+    "ledger.locked_first": Line(
+        INFO, "the ledger's lock is taken before events of {calls} callers are matched", often=True
+    ),
     "ledger.connection_lost": Line(ERROR, "the database went away, what it was asked last is asked again: {error}"),
     "leader.leads": Line(INFO, "this process leads, in term {term}"),
     "leader.carries": Line(

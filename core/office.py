@@ -110,7 +110,7 @@ class Office:
             self.appender, self.clock, self.alarms, self.writing, self.reading, commit_units_max=commit_units_max
         )
         self.tally = Tally()
-        self.writer.on_missed = self.directory.apply
+        self.writer.on_missed, self.writer.on_alone = self.directory.apply, self.directory.drop_early
         self.writer.follow(lambda segment: self.directory.apply(segment.events))
         self.chronicle = Chronicle(self.directory)
         self.writer.follow(lambda segment: self.chronicle.follow(segment, self.tally.follow(segment)))

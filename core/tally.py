@@ -1,7 +1,7 @@
 """What was recorded since this process began, counted as it comes out of the ledger.
 
 It follows the writer's segments: what it says happened is in the ledger, and each recorded event is counted once. Only
-what leaves nothing in the ledger, duplicates and rejected events, is counted where it is answered.
+what leaves nothing in the ledger, duplicates, rejected events and those matched again, is counted where it is answered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Tally:
         self.duplicates = Counter(dict.fromkeys(WAYS, 0))
         self.rejected: Counter[tuple[str, str]] = Counter()
         """By way and reason."""
-        self.unmatched = self.unknown = 0
+        self.unmatched = self.unknown = self.matched_again = 0
         self.created = Counter(dict.fromkeys(CAUSES, 0))
         """By what caused them."""
         self.delivered = self.failed = self.cancelled = self.retries = 0

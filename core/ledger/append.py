@@ -43,6 +43,8 @@ RECENT_STREAMS = 32_768
 class SqliteAppender:
     """The one writer of a ledger file; not for two threads at once."""
 
+    append_alone = None
+
     def __init__(self, recorder: SqliteRecorder, codec: Codec) -> None:
         self.claims = Claims(recorder.path.with_name(CLAIMS_FILE), recorder.writing, recorder.identity)
         self.recorder = recorder

@@ -8,6 +8,8 @@ from pathlib import Path
 from eventsourcing import persistence
 from eventsourcing.persistence import PersistenceError
 
+from core.errors import HookledgerError
+
 FAULTS = (sqlite3.Error, PersistenceError)
 """What a ledger raises that cannot be read or written just now: SQLite's, and what the library makes of others'."""
 
@@ -41,6 +43,18 @@ def in_words(error: BaseException, path: Path | str) -> str:
         return f"{path}: {error.strerror or error}"
     todo = WHAT_TO_DO.get(_code(error))
     return f"{path}: {error}" if todo is None else f"{path}: {todo} ({error})"
+
+
+def is_foreseen(error: BaseException) -> bool:
+    """Whether it is one of ours, of the ledger's or of the system's, and no bug."""
+    return isinstance(error, (HookledgerError, *FAULTS, OSError))
+
+
+def in_one_line(error: BaseException, path: Path | str) -> str:
+    """The line for whatever went wrong with *path*."""
+    if isinstance(error, HookledgerError):
+        return str(error)
+    return in_words(error, path) if is_foreseen(error) else f"{type(error).__name__}: {error}"
 
 
 def rolled_back(path: Path, seen: int, head: int) -> str:

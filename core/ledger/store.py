@@ -5,11 +5,11 @@ Its errors are those of `core.ledger.fault.FAULTS`. All of it blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from core.ledger.unit import Appended, Claim, Condition, Unit
+from core.ledger.unit import Appended, Claim, Condition, Recorded, Unit
 
 
 class Database(NamedTuple):
@@ -82,6 +82,10 @@ class Claims(Protocol):
     def flush(self) -> None: ...
 
 
+AppendAlone = Callable[[Callable[[Sequence[Recorded]], Sequence[Unit]], int], Appended]
+"""Takes who makes the units, and the time: see `PostgresAppender.append_alone`."""
+
+
 class Appender(Protocol):
     """Appends units; not for two threads at once."""
 
@@ -96,6 +100,11 @@ class Appender(Protocol):
 
     def append(self, units: Sequence[Unit], now_ms: int) -> Appended:
         """Judge *units* in order, and commit what holds."""
+        ...
+
+    @property
+    def append_alone(self) -> AppendAlone | None:
+        """As `append`, of units made while nobody else can append; None where nobody else ever can."""
         ...
 
     def look(self) -> Appended:

@@ -6,16 +6,18 @@ An idle ledger answers after one fsync; a busy one shares each fsync among all w
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from functools import partial
 
 from core.alarms import Alarm, Alarms
 from core.clock import Clock
 from core.errors import HookledgerError, InvalidInputError, LedgerError, OverloadedError
 from core.histogram import LATENCY_BOUNDS, SIZE_BOUNDS, Histogram
-from core.ledger.fault import FAULTS, in_words
+from core.ledger.alone import Alone
+from core.ledger.fault import in_one_line, is_foreseen
+from core.ledger.queue import Make, OnAnswers, Queue, Submitted, Wish
 from core.ledger.store import Appender
 from core.ledger.tail import Segment, Tail, segment_of
 from core.ledger.unit import Answer, Appended, Claim, Recorded, Unit, Unwritable
@@ -24,7 +26,6 @@ from core.log import Log
 
 log = Log("ledger")
 
-OnAnswers = Callable[[list[Answer] | HookledgerError], None]
 Follow = Callable[[Segment], None]
 
 
@@ -47,9 +48,8 @@ class Writer:
         self._appender = appender
         self._clock, self._alarms = clock, alarms
         self._executor, self._background = executor, background
-        self._commit_units_max = commit_units_max
-        self._waiting: deque[tuple[Sequence[Unit], OnAnswers]] = deque()
-        self._committing: list[tuple[Sequence[Unit], OnAnswers]] = []
+        self._waiting = Queue(commit_units_max)
+        self._committing: list[Submitted] = []
         self._idle: asyncio.Future[None] | None = None
         self._followers: list[Follow] = []
         self.tail = Tail()
@@ -61,16 +61,18 @@ class Writer:
         self.on_missed: Callable[[Sequence[Recorded]], None] = lambda _missed: None
         """Called with what other processes recorded meanwhile that moves a directory, in order, before the answers of
         a commit are given out."""
+        self.on_alone: Callable[[], None] = lambda: None
+        """Called before units are made alone: they come ahead of all that was submitted and has no answer yet."""
         self._probe: Alarm | None = None
         self._is_closed = self._is_looking = self._must_look = False
         self.commit_ms, self.commit_events = Histogram(LATENCY_BOUNDS), Histogram(SIZE_BOUNDS)
-        self.commits_failed = 0
+        self.commits_failed = self.commits_alone = 0
         self._begun_at = 0.0
 
     @property
     def units_waiting(self) -> int:
         """Units that have no answer yet."""
-        return sum(len(units) for units, _ in (*self._committing, *self._waiting))
+        return sum(len(units) for units, _ in self._committing) + self._waiting.n_units
 
     def follow(self, follower: Follow) -> None:
         """Hand every new segment to *follower*, in order, on the loop, after its callers were answered."""
@@ -82,7 +84,19 @@ class Writer:
 
     def submit(self, units: Sequence[Unit], on_answers: OnAnswers) -> None:
         """Append *units*, in this order; *on_answers* is called on the loop with an answer for each."""
-        self._waiting.append((units, on_answers))
+        self._waiting.add(units, on_answers)
+        if not self._committing:
+            self._commit()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes append to this ledger, too; only then something can be submitted alone."""
+        return self._appender.append_alone is not None
+
+    def submit_alone(self, make: Make, on_answers: OnAnswers) -> None:
+        """Append what *make* makes while this process holds the ledger's lock, and has taken in all that others have
+        recorded: ahead of what waits here. *make* is called on the loop; if not at all, no answers are given."""
+        self._waiting.add_wish(make, on_answers)
         if not self._committing:
             self._commit()
 
@@ -132,13 +146,28 @@ class Writer:
             await asyncio.shield(self._idle)
 
     def _commit(self) -> None:
-        n_units = n_events = 0
-        while self._waiting and n_units < self._commit_units_max and n_events < COMMIT_EVENTS_MAX:
-            units, on_answers = self._waiting.popleft()
-            self._committing.append((units, on_answers))
-            n_units += len(units)
-            n_events += sum([len(unit.entries) for unit in units])
-        batch = [unit for units, _ in self._committing for unit in units]
+        # What a look has found is taken in before what is found under the lock.
+        wishes = [] if self._is_looking else self._waiting.next_wishes()
+        if wishes:
+            self._commit_alone(wishes)
+            return
+        self._committing = self._waiting.next_units()
+        if self._committing:
+            self._run(partial(self._appender.append, [unit for units, _ in self._committing for unit in units]))
+
+    def _commit_alone(self, wishes: Sequence[Wish]) -> None:
+        assert self._appender.append_alone is not None
+        alone = Alone(wishes, self._begin_alone, COMMIT_EVENTS_MAX)
+        self._committing = alone.committing
+        self._run(partial(self._appender.append_alone, alone.made))
+
+    def _begin_alone(self, missed: Sequence[Recorded]) -> None:
+        self.commits_alone += 1
+        log.say("ledger.locked_first", calls=len(self._committing), missed=len(missed))
+        self.on_missed(missed)
+        self.on_alone()
+
+    def _run(self, append: Callable[[int], Appended]) -> None:
         loop = asyncio.get_running_loop()
         self._begun_at = loop.time()
         future: asyncio.Future[Appended]
@@ -150,7 +179,7 @@ class Writer:
             future = loop.create_future()
             future.set_exception(error)
         else:
-            future = loop.run_in_executor(self._executor, self._appender.append, batch, self._clock.now_ms())
+            future = loop.run_in_executor(self._executor, append, self._clock.now_ms())
         future.add_done_callback(self._committed)
 
     def look(self) -> None:
@@ -167,16 +196,17 @@ class Writer:
         error = future.exception()
         if error is not None:
             self._at_fault(error)
-            return
-        self._answer([], future.result())
-        if self._must_look:
+        else:
+            self._answer([], future.result())
+        if not self._committing:
+            self._commit()
+        if error is None and self._must_look:
             self.look()
 
     def _committed(self, future: asyncio.Future[Appended]) -> None:
         done, self._committing = self._committing, []
         took_s = asyncio.get_running_loop().time() - self._begun_at
-        if self._waiting:
-            self._commit()
+        self._commit()
         error = future.exception()
         if error is not None:
             self.commits_failed += 1
@@ -194,7 +224,7 @@ class Writer:
             self._idle.set_result(None)
             self._idle = None
 
-    def _failed(self, done: list[tuple[Sequence[Unit], OnAnswers]], error: BaseException) -> None:
+    def _failed(self, done: list[Submitted], error: BaseException) -> None:
         self._at_fault(error)
         wait_s = DAMAGED_AGAIN_S if self._appender.recorder.damage is not None else WRITE_AGAIN_S
         refusal = OverloadedError(f"the ledger cannot write: {self.fault}; nothing was kept", retry_after_s=wait_s)
@@ -215,15 +245,10 @@ class Writer:
 
     def _at_fault(self, error: BaseException) -> None:
         """Say what is wrong, once, and look now and then whether it still is: nobody may come who would find out."""
-        if isinstance(error, HookledgerError):
-            fault = str(error)
-        elif isinstance(error, (*FAULTS, OSError)):
-            fault = in_words(error, self._appender.recorder.path)
-        else:
-            fault = f"{type(error).__name__}: {error}"
+        fault = in_one_line(error, self._appender.recorder.path)
         if fault != self.fault:
             is_new, self.fault = self.fault is None, fault
-            log.say("ledger.commit_failed", _unless_foreseen(error), error=fault)
+            log.say("ledger.commit_failed", None if is_foreseen(error) else error, error=fault)
             if is_new:
                 for tell in self.on_fault:
                     tell(True)
@@ -255,7 +280,7 @@ class Writer:
         if self._probe is not None:
             self._probe.cancel()
 
-    def _answer(self, done: list[tuple[Sequence[Unit], OnAnswers]], appended: Appended) -> None:
+    def _answer(self, done: list[Submitted], appended: Appended) -> None:
         self._well()
         is_news = not done or appended.last > self.head
         self.head = appended.last
@@ -273,8 +298,3 @@ class Writer:
             # Without events, too: others have recorded something.
             for follow in self._followers:
                 follow(segment)
-
-
-def _unless_foreseen(error: BaseException) -> BaseException | None:
-    """A bug is logged with its traceback."""
-    return None if isinstance(error, (HookledgerError, *FAULTS, OSError)) else error

@@ -202,11 +202,13 @@ def test_a_mark_that_is_said_again_is_there_once(database, tmp_path_factory, is_
     """Whether it was the question that was lost with its connection, or only the answer: nothing is left behind that
     nobody would ever say is over."""
     wire = Wire(database.url, tmp_path_factory.mktemp("w"))
-    wire.done, wire.calls = b"INSERT 0 1\0", b"INSERT INTO marks"
     leader = Leader(Database(wire.url, database.schema), b"cut off")
     leader.claim()
     first = leader.mark(1, [(7, 1)], ())
-    wire.loses_answer, wire.loses_request = is_committed, not is_committed
+    if is_committed:
+        wire.loses_answer = b"INSERT 0 1\0"
+    else:
+        wire.loses_request = b"INSERT INTO marks"
     with pytest.raises(OperationalError):
         leader.mark(1, [(8, 1), (9, 3)], [first])
     assert wire.cuts == 1

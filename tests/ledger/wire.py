@@ -12,7 +12,9 @@ PORT = 5432
 CALLS = b"_pg3_"
 """What psycopg calls a statement that it has prepared: `append` goes by such a name, also when it goes again."""
 DONE = b"SELECT 1\0"
-"""What the server says when a query that answers one row was committed."""
+"""What the server says when a query that answers one row was done."""
+COMMIT = b"COMMIT\0"
+"""What ends a transaction, and what is said when it has ended."""
 
 
 class Wire:
@@ -25,8 +27,10 @@ class Wire:
         self._listening.bind(str(directory / f".s.PGSQL.{PORT}"))
         self._listening.listen()
         self._open = []
-        self.loses_request = self.loses_answer = False
-        self.calls, self.done = CALLS, DONE
+        self.loses_request: bytes | None = None
+        """What the next request that is lost has in it, such as CALLS or COMMIT."""
+        self.loses_answer: bytes | None = None
+        """As above, of answers: DONE, or COMMIT."""
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -48,14 +52,14 @@ class Wire:
                 threading.Thread(target=self._pass_on, args=(server, client, self._answer), daemon=True).start()
 
     def _request(self, said):
-        if self.loses_request and self.calls in said:
-            self.loses_request = False
+        if self.loses_request is not None and self.loses_request in said:
+            self.loses_request = None
             return False
         return True
 
     def _answer(self, said):
-        if self.loses_answer and self.done in said:
-            self.loses_answer = False
+        if self.loses_answer is not None and self.loses_answer in said:
+            self.loses_answer = None
             return False
         return True
 

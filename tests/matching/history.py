@@ -11,6 +11,8 @@ from core.model import group, person, webhook
 from core.model.delivery import Created
 from core.model.portal_event import Received
 from core.trigger import Owner, Reading
+from tests.oracle import listen
+from tests.oracle import person as person_by_hand
 
 SWITCHES = {
     webhook.Enabled: {"enabled": True},
@@ -94,6 +96,14 @@ def replayed_hearers(reader, plugins):
     return hearers, directory
 
 
+def same_for_all(office):
+    """What was recorded, after the oracle and a replay have said the same."""
+    recorded = recorded_hearers(office.reader)
+    assert listen(told_plainly(office.reader))[0] == recorded
+    assert replayed_hearers(office.reader, office.plugins)[0] == recorded
+    return recorded
+
+
 def matched_again(directory, plugins, received, raw):
     tenant = directory.tenant(received.tenant)
     event = checked(raw, received.tenant, "$")
@@ -112,4 +122,24 @@ def matched_again(directory, plugins, received, raw):
         for webhook, owner in found
         if owner is None
         or plugins.can_see([(Owner(owner.id, owner.role, owner.groups), portal_event)], tenant.people)[0]
+    }
+
+
+def who_is_who(portals):
+    """All persons that the oracle knows."""
+    return {
+        (tenant, id): (known["role"], known["status"], known["groups"])
+        for tenant, portal in portals.items()
+        for id in portal["people"]
+        if (known := person_by_hand(portal, id)) is not None
+    }
+
+
+def persons(directory):
+    """All persons that a directory knows."""
+    return {
+        (name, known.id): (known.role, known.status, set(known.groups))
+        for name, tenant in directory.tenants.items()
+        for known in tenant.people.persons.values()
+        if known.is_known
     }

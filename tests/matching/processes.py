@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections import Counter
 from random import Random
@@ -18,7 +19,7 @@ from core.ledger.unit import Duplicate, Entry, StaleDirectory, StaleStream, Unit
 from core.tally import Tally
 from core.webhook_fields import Fields
 from core.webhooks import Webhooks
-from tests.builders import SOURCE, open_office, our_plugins
+from tests.builders import SOURCE, open_office, our_plugins, set_person
 from tests.matching.portal import Portal
 from tests.matching.turns import Turns
 
@@ -187,6 +188,25 @@ class Traffic:
             known = people.persons.get(fact.id)
             where = (self.random.randbytes(16), 1) if known is None else (known.stream, known.version + 1)
             await process.writer.append([Unit([Entry(*where, fact)])])
+
+
+def somebody():
+    """A person that nobody knew, in no process."""
+    id = os.urandom(16)
+    return Unit([Entry(id, 1, set_person(id.hex()))])
+
+
+def overtaken(office, others, times=1_000):
+    """Each commit of an office comes just too late, so often; not those for which it takes the ledger's lock first.
+    *others*: another process's books."""
+    append, left = office.appender.append, iter(range(times))
+
+    def too_late(units, now_ms):
+        if next(left, None) is not None:
+            others.append(somebody())
+        return append(units, now_ms)
+
+    office.appender.append = too_late
 
 
 def counted(traffic, events, deliveries):

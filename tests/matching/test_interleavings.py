@@ -6,9 +6,9 @@ import pytest
 
 from core.ledger.unit import StaleDirectory
 from tests.builders import open_office, our_plugins
-from tests.matching.history import recorded_hearers, replayed_hearers, told_plainly
+from tests.matching.history import persons, recorded_hearers, replayed_hearers, told_plainly, who_is_who
 from tests.matching.processes import Shy, Traffic, counted, refuses
-from tests.oracle import listen, person
+from tests.oracle import listen
 from tests.postgres import drop, new_database
 
 REFUSED_MIN = 200
@@ -21,26 +21,6 @@ def read_again(data, database=None):
     heard, portals = listen(told_plainly(office.reader), [refuses])
     replayed, directory = replayed_hearers(office.reader, office.plugins)
     return office, recorded, heard, portals, replayed, directory
-
-
-def who_is_who(portals):
-    """All persons that the oracle knows."""
-    return {
-        (tenant, id): (known["role"], known["status"], known["groups"])
-        for tenant, portal in portals.items()
-        for id in portal["people"]
-        if (known := person(portal, id)) is not None
-    }
-
-
-def persons(directory):
-    """All persons that a directory knows."""
-    return {
-        (name, known.id): (known.role, known.status, set(known.groups))
-        for name, tenant in directory.tenants.items()
-        for known in tenant.people.persons.values()
-        if known.is_known
-    }
 
 
 async def all_the_same(traffic, data, database=None):

@@ -13,7 +13,7 @@ from core.errors import OverloadedError
 from core.ledger.unit import Entry, Unit
 from tests.builders import SOURCE, WAIT_S, BusyDisk, open_office, sent, set_person
 from tests.invented import InventedClock
-from tests.matching.history import recorded_hearers, replayed_hearers, told_plainly
+from tests.matching.history import recorded_hearers, same_for_all, told_plainly
 from tests.matching.processes import Process
 from tests.oracle import listen
 
@@ -35,14 +35,6 @@ async def accept(office, *events):
 async def webhook_of(office, owner):
     made = await office.webhooks.create(tenant="1", name="any", url="http://h/", owner=owner, by=None)
     return made.webhook.number
-
-
-def same_for_all(office):
-    """What was recorded, after the oracle and a replay have said the same."""
-    recorded = recorded_hearers(office.reader)
-    assert listen(told_plainly(office.reader))[0] == recorded
-    assert replayed_hearers(office.reader, office.plugins)[0] == recorded
-    return recorded
 
 
 async def test_what_became_a_duplicate_taught_nothing(office):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -25,6 +26,12 @@ log = Log("ledger")
 HEAD = "SELECT last, at FROM commits ORDER BY last DESC LIMIT 1"
 PRESENT = "SELECT pg_advisory_lock_shared(8421, hashtext(current_schema()::text))"
 """As long as nobody else holds it, a commit tells nobody (migrations/0004_tell_others.sql)."""
+LOCK = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED;"
+    # The one that the function `append` takes.
+    " SELECT pg_advisory_xact_lock(8420, hashtext(current_schema()::text));"
+    " SELECT coalesce(max(last), 0) FROM commits"
+)
 AGAIN_S = 0.25
 """How long until a lost answer is asked for again."""
 
@@ -94,6 +101,58 @@ class PostgresAppender:
                 # A stream that was thought new is there already.
                 call.look_at_all()
                 row = self._answer(call, now_ms)
+        return self._appended(call, row)
+
+    def append_alone(self, make: Callable[[Sequence[Recorded]], Sequence[Unit]], now_ms: int) -> Appended:
+        """Take the ledger's lock, read to its end, have *make* say what to append, with what was missed, and commit
+        that: nobody else appends between. *make* is called once, or not at all.
+
+        Errors as of `append`. Who needs longer than IDLE_IN_TRANSACTION_S, or loses the connection, loses the lock:
+        then the units are asked for as any others are, and those that others have overtaken are refused."""
+        with in_the_librarys_words():
+            connection, head = self._locked()
+            try:
+                missed = self._missed(head)
+                call = Columns(make(missed), self._codec.encode, self.claims.key)
+            except BaseException:  # whatever it was, nobody waits for a lock that leads nowhere
+                _roll_back(connection)
+                raise
+            self.last = head
+            # No second try, as in `append`, within a transaction.
+            call.look_at_all()
+            self._calls += 1
+            try:
+                row = self._call(connection, call, now_ms)
+                connection.execute("COMMIT")
+            except psycopg.Error as error:
+                if not connection.closed or self._closing.is_set():
+                    _roll_back(connection)
+                    raise
+                self._lost(str(error).strip())
+                row = self._answer(call, now_ms)
+        return self._appended(call, row)
+
+    def _locked(self) -> tuple[Connection, int]:
+        """A connection in a transaction that has the lock, and the ledger's head."""
+        while True:
+            connection = self._connected()
+            try:
+                cursor = connection.execute(LOCK)
+                while cursor.nextset():
+                    pass
+                ((head,),) = cursor.fetchall()
+            except psycopg.Error as error:
+                # One that was idle, and cut meanwhile, is made again: nothing was asked that could have happened.
+                if not connection.closed or self._closing.is_set():
+                    _roll_back(connection)
+                    raise
+                self._lost(str(error).strip())
+                self._closing.wait(AGAIN_S)
+            else:
+                self._lost(None)
+                return connection, head
+
+    def _appended(self, call: Columns, row: tuple[Any, ...]) -> Appended:
         previous, last, at, kinds, places, entries = row
         missed = self._missed(previous)
         self.last = last
@@ -199,3 +258,9 @@ class PostgresAppender:
         """Nothing is appended any more; who waits for an answer waits no longer. From any thread."""
         self._closing.set()
         self._connection.close()
+
+
+def _roll_back(connection: Connection) -> None:
+    if not connection.closed:
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
