@@ -116,3 +116,24 @@ async def test_a_leader_whose_connections_are_cut_again_and_again(crew, tell):
     assert cuts > 10
     await crew.goes_on("after the cuts", tell)
     await crew.ends_well()
+
+
+async def test_a_leader_that_is_cut_off_records_later_what_it_had_under_way(crew, tmp_path_factory, tell):
+    """What a receiver has answered is not lost with the term: it is offered until the ledger has it, and as long as it
+    is marked nobody else asks that receiver."""
+    directories = {name: tmp_path_factory.mktemp("w") for name in ("one", "two")}
+    for name, directory in directories.items():
+        crew.connect(name, directory)
+    leader = await crew.begin()
+    crew.box.held["under way"] = asyncio.Event()
+    await crew.publish("under way")
+    await crew.box.came("under way")
+    crew.cut_off(leader)
+    await crew.goes_on("after the cut", tell)
+    crew.box.held["under way"].set()
+    # It says once a second that the ledger does not take it.
+    await crew.serving[leader].logs("leads no more")
+    await crew.publish("meanwhile")
+    await crew.box.came("meanwhile")
+    crew.connect(leader, directories[leader])
+    await crew.ends_well()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -23,6 +24,9 @@ class Wire:
     def __init__(self, url, directory):
         self._info = conninfo_to_dict(url)
         self.url = make_conninfo(url, host=str(directory), port=PORT)
+        said = {**self._info, "host": directory, "port": PORT}
+        self.database = "postgresql://?" + "&".join(f"{name}={quote(str(value))}" for name, value in said.items())
+        """The same as a URL."""
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(directory / f".s.PGSQL.{PORT}"))
         self._listening.listen()
