@@ -100,8 +100,6 @@ class Carrier:
         self.lookout = Lookout(office, self.dispatch, readiness)
         if self.marking is not None:
             self.marking.on_returned = self.dispatch.returned
-        if office.writer.fault is not None:
-            self.heed_fault(True)
         self.refill.on_forgotten = self.reactions.forget
         self.outbox.on_shifted = self._shifted
 

@@ -200,6 +200,9 @@ class Service:
         followers = await office.lead(outbox)
         carrier.follow(followers[-1])
         self.carrier = carrier
+        if office.writer.fault is not None:
+            # It hears from now on that there is one, or no longer is; not what was before.
+            carrier.heed_fault(True)
         for follower in followers:
             await follower.start()
         carrier.open()

@@ -24,7 +24,7 @@ class Live:
     """A service on a directory, started, with the doors that a test needs."""
 
     def __init__(self, data: Path, **given: Any) -> None:
-        self.service = Service(data, environment={}, allow=[LOOPBACK], **given)
+        self.service = Service(data, **{"environment": {}, "allow": [LOOPBACK], **given})
 
     async def __aenter__(self) -> Live:
         await self.service.start()
