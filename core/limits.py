@@ -108,6 +108,8 @@ TAIL_EVENTS_MAX = 50_000
 """Newest recorded events kept in memory for followers that are a little behind."""
 TAIL_BYTES_MAX = 32 * 1024 * 1024
 """Bytes of the same."""
+MISSED_EVENTS_MAX = 4_000
+"""With a database: recorded events of other processes that are read at once into memory; more are read from disk."""
 READ_EVENTS_MAX = 2_000
 """Recorded events read from disk at once."""
 

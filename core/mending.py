@@ -75,7 +75,7 @@ class Mending:
                 await pause.wait()
             except (sqlite3.DatabaseError, LedgerError) as error:
                 log.say("views.lost", error=error)
-                self._writer.doubt()
+                self._writer.health.doubt()
                 return
             else:
                 log.say("views.mended", file=self._views.path)

@@ -199,6 +199,7 @@ class Office:
         loop = asyncio.get_running_loop()
         # All that was recorded before this term is to be followed before anything is handed out.
         await self.writer.append([Unit([])])
+        self.appender.reads_all = True
         await self.clock_steps.start_shared(self.reading)
         for view in (History(self.reader), *views):
             self._follow(view, await loop.run_in_executor(self.viewing, self.views.begin, view.name, view.tables))
@@ -210,6 +211,7 @@ class Office:
         for follower in self.followers:
             follower.drop()
         self.followers.clear()
+        self.appender.reads_all = False
 
     async def start(self) -> None:
         """Record which plugins read events from here on, and bring all views up to the ledger."""
@@ -231,7 +233,7 @@ class Office:
         """Called in the thread that appends."""
         if self._loop is not None:
             with suppress(RuntimeError):  # it may have ended
-                self._loop.call_soon_threadsafe(self.writer.lost, fault)
+                self._loop.call_soon_threadsafe(self.writer.health.lost, fault)
 
     async def _record_plugins(self, versions: Mapping[str, str]) -> None:
         if versions != self.directory.plugins:

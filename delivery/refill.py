@@ -160,11 +160,11 @@ class Refill:
                 except FAULTS as error:
                     self._unreadable = f"{type(error).__name__}: {error}"
                     log.say("outbox.unreadable", error=error)
-                    self._writer.doubt()
+                    self._writer.health.doubt()
                     self._put_off(lanes, now)
                 except Exception as error:  # noqa: BLE001 - whatever it is, no webhook may be left waiting for it
                     if isinstance(error, LedgerError):
-                        self._writer.doubt()
+                        self._writer.health.doubt()
                     self._found_stuck(lanes, error)
                     self._put_off(lanes, now)
                 self._dispatch.hand_out()

@@ -116,7 +116,7 @@ class Service:
         office.lookout = self._look
         office.gauges.append(self._samples)
         office.clock_steps.on_step = self._clock_stepped
-        office.writer.on_fault.append(self._on_fault)
+        office.writer.health.on_fault.append(self._on_fault)
         self.is_ready = self.is_stopping = False
         self._under_way = 0
 
@@ -200,7 +200,7 @@ class Service:
         followers = await office.lead(outbox)
         carrier.follow(followers[-1])
         self.carrier = carrier
-        if office.writer.fault is not None:
+        if office.writer.health.fault is not None:
             # It hears from now on that there is one, or no longer is; not what was before.
             carrier.heed_fault(True)
         for follower in followers:
@@ -234,7 +234,7 @@ class Service:
             reasons.append("stopping: requests under way are finished, others are not begun")
         elif not self.is_ready:
             reasons.append("starting: the ledger is being followed to its head")
-        fault = self.office.writer.fault or self.office.recorder.damage
+        fault = self.office.writer.health.fault or self.office.recorder.damage
         if fault is not None:
             reasons.append(f"the ledger cannot write: {fault}")
         if self.office.views.damage is not None:

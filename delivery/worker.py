@@ -12,19 +12,19 @@ from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit, U
 from core.log import Log
 from core.model.delivery import AttemptFailed, Cancelled, Delivered, LateAttempt
 from core.model.event import Event
-from core.model.portal_event import Received
 from core.model.webhook import Webhook
 from core.office import Office
-from core.wire.body import WIRE, body_hash, render, retry_block, target_block, webhook_block
+from core.wire.body import WIRE, body_hash, render, retry_block
 from core.wire.headers import head_lines
 from core.wire.signature import Signer
 from core.wire.trace import context_of_attempt
 from delivery.broker import Broker
 from delivery.dispatch import Dispatch
 from delivery.outcome import attempt_of, event_of, is_good
+from delivery.prepared import Prepared
 from delivery.rows import Row
 from delivery.schedule import SCHEDULE_S
-from delivery.sender import Answered, Outcome, Sender, Target, Unreached
+from delivery.sender import Answered, Outcome, Sender, Unreached
 
 log = Log("worker")
 
@@ -36,32 +36,6 @@ SHORT_MS = 5 * AGAIN_MS
 
 IDLE_MAX = 128
 """Workers that wait for work; more than these go home."""
-
-
-class Prepared:
-    """What all attempts under one version of a webhook share."""
-
-    __slots__ = ("_targets", "block", "signer", "target", "webhook")
-
-    def __init__(self, webhook: Webhook, target: Target, signer: Signer) -> None:
-        self.webhook = webhook
-        self.target = target
-        self.signer = signer
-        self.block = webhook_block(webhook)
-        self._targets: dict[tuple[type, str | None], bytes] = {}
-
-    def target_block(self, received: Received) -> bytes:
-        """The member `target`: it differs with its type and how the event types its id, and with nothing else."""
-        target, targets = self.webhook.target, received.targets
-        if target is None:
-            return b""
-        if len(targets) != 1:
-            return target_block(self.webhook, received)
-        key = (type(targets[0]) if str(targets[0]) == target else bytes, received.target_type)
-        block = self._targets.get(key)
-        if block is None:
-            block = self._targets[key] = target_block(self.webhook, received)
-        return block
 
 
 class Workers:
@@ -154,7 +128,7 @@ class Workers:
                 reason = await self._prepare(webhook)
             except FAULTS as error:
                 log.say("secret.unreadable", webhook=webhook.number, error=error)
-                self._writer.doubt()
+                self._writer.health.doubt()
                 self._dispatch.returned(row, holds_until=started + AGAIN_MS)
                 return None
             now = moment(self._clock)
@@ -273,7 +247,7 @@ class Workers:
             recorded = await loop.run_in_executor(self._executor, self._reader.stream, stream)
         except FAULTS as error:
             log.say("delivery.unreadable", error=error)
-            self._writer.doubt()
+            self._writer.health.doubt()
             self._record_later(unit)
         else:
             self._record(_after(unit, recorded))

@@ -44,6 +44,7 @@ class SqliteAppender:
     """The one writer of a ledger file; not for two threads at once."""
 
     append_alone = None
+    reads_all = False
 
     def __init__(self, recorder: SqliteRecorder, codec: Codec) -> None:
         self.claims = Claims(recorder.path.with_name(CLAIMS_FILE), recorder.writing, recorder.identity)

@@ -93,7 +93,7 @@ class Follower:
         """Why the view could not be read or written the last time; None when it could."""
         self._gathering_since = self._writing_since = 0
         """When the first event was gathered that is not on its way to disk, or not on it."""
-        writer.follow(self._segment)
+        writer.follow_all(self._segment)
 
     @property
     def behind_since(self) -> int | None:
@@ -172,7 +172,7 @@ class Follower:
                 fault = str(error) if isinstance(error, LedgerError) else in_words(error, self._reader.recorder.path)
                 self.fault = fault
                 log.say("view.ends", view=self.view.name, error=fault)
-                self._writer.doubt()
+                self._writer.health.doubt()
                 self._stand_by()
                 raise LedgerError(fault) from error
         return ()

@@ -91,6 +91,8 @@ class Appender(Protocol):
 
     last: int
     """The newest position that it has written or seen."""
+    reads_all: bool
+    """Whether all that other processes record is read, or only what moves a directory."""
 
     @property
     def recorder(self) -> Recorder: ...

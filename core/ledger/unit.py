@@ -114,6 +114,8 @@ class Appended(NamedTuple):
     at: int
     missed: tuple[Recorded, ...] = ()
     """What moves a directory and was recorded up to `previous` by others, since this process wrote or looked last."""
+    bodies: dict[int, Body] | None = None
+    """None: `missed` is no more than that. Else it is all that others recorded, and these are payloads beside it."""
 
 
 ZERO_VERSION = bytes(16)

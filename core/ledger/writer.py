@@ -9,19 +9,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from functools import partial
+from typing import Any
 
-from core.alarms import Alarm, Alarms
+from core.alarms import Alarms
 from core.clock import Clock
 from core.errors import HookledgerError, InvalidInputError, LedgerError, OverloadedError
 from core.histogram import LATENCY_BOUNDS, SIZE_BOUNDS, Histogram
 from core.ledger.alone import Alone
-from core.ledger.fault import in_one_line, is_foreseen
+from core.ledger.health import Health
 from core.ledger.queue import Make, OnAnswers, Queue, Submitted, Wish
 from core.ledger.store import Appender
 from core.ledger.tail import Segment, Tail, segment_of
 from core.ledger.unit import Answer, Appended, Claim, Recorded, Unit, Unwritable
-from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX, DAMAGED_AGAIN_S, PROBE_MS, WRITE_AGAIN_S
+from core.limits import COMMIT_EVENTS_MAX, COMMIT_UNITS_MAX, DAMAGED_AGAIN_S, WRITE_AGAIN_S
 from core.log import Log
 
 log = Log("ledger")
@@ -46,24 +46,21 @@ class Writer:
         commit_units_max: int = COMMIT_UNITS_MAX,
     ) -> None:
         self._appender = appender
-        self._clock, self._alarms = clock, alarms
+        self._clock = clock
         self._executor, self._background = executor, background
         self._waiting = Queue(commit_units_max)
         self._committing: list[Submitted] = []
         self._idle: asyncio.Future[None] | None = None
         self._followers: list[Follow] = []
+        self._followers_of_all: list[Follow] = []
         self.tail = Tail()
         self.head = appender.last
-        self.fault: str | None = None
-        """Why the ledger cannot be written, in one line that says what to do; None when it can."""
-        self.on_fault: list[Callable[[bool], None]] = []
-        """Called with True when the ledger begins to be at fault, and with False when it no longer is."""
+        self.health = Health(appender, alarms, executor)
         self.on_missed: Callable[[Sequence[Recorded]], None] = lambda _missed: None
         """Called with what other processes recorded meanwhile that moves a directory, in order, before the answers of
         a commit are given out."""
         self.on_alone: Callable[[], None] = lambda: None
         """Called before units are made alone: they come ahead of all that was submitted and has no answer yet."""
-        self._probe: Alarm | None = None
         self._is_closed = self._is_looking = self._must_look = False
         self.commit_ms, self.commit_events = Histogram(LATENCY_BOUNDS), Histogram(SIZE_BOUNDS)
         self.commits_failed = self.commits_alone = 0
@@ -78,9 +75,13 @@ class Writer:
         """Hand every new segment to *follower*, in order, on the loop, after its callers were answered."""
         self._followers.append(follower)
 
+    def follow_all(self, follower: Follow) -> None:
+        """As `follow`; also what other processes have recorded, where that was read as a whole."""
+        self._followers_of_all.append(follower)
+
     def unfollow(self, follower: Follow) -> None:
         """Hand it nothing more."""
-        self._followers = [one for one in self._followers if one != follower]
+        self._followers_of_all = [one for one in self._followers_of_all if one != follower]
 
     def submit(self, units: Sequence[Unit], on_answers: OnAnswers) -> None:
         """Append *units*, in this order; *on_answers* is called on the loop with an answer for each."""
@@ -153,13 +154,13 @@ class Writer:
             return
         self._committing = self._waiting.next_units()
         if self._committing:
-            self._run(partial(self._appender.append, [unit for units, _ in self._committing for unit in units]))
+            self._run(self._appender.append, [unit for units, _ in self._committing for unit in units])
 
     def _commit_alone(self, wishes: Sequence[Wish]) -> None:
         assert self._appender.append_alone is not None
         alone = Alone(wishes, self._begin_alone, COMMIT_EVENTS_MAX)
         self._committing = alone.committing
-        self._run(partial(self._appender.append_alone, alone.made))
+        self._run(self._appender.append_alone, alone.made)
 
     def _begin_alone(self, missed: Sequence[Recorded]) -> None:
         self.commits_alone += 1
@@ -167,7 +168,7 @@ class Writer:
         self.on_missed(missed)
         self.on_alone()
 
-    def _run(self, append: Callable[[int], Appended]) -> None:
+    def _run(self, append: Callable[[Any, int], Appended], what: Any) -> None:
         loop = asyncio.get_running_loop()
         self._begun_at = loop.time()
         future: asyncio.Future[Appended]
@@ -179,7 +180,7 @@ class Writer:
             future = loop.create_future()
             future.set_exception(error)
         else:
-            future = loop.run_in_executor(self._executor, append, self._clock.now_ms())
+            future = loop.run_in_executor(self._executor, append, what, self._clock.now_ms())
         future.add_done_callback(self._committed)
 
     def look(self) -> None:
@@ -195,7 +196,7 @@ class Writer:
         self._is_looking = False
         error = future.exception()
         if error is not None:
-            self._at_fault(error)
+            self.health.at_fault(error)
         else:
             self._answer([], future.result())
         if not self._committing:
@@ -225,64 +226,22 @@ class Writer:
             self._idle = None
 
     def _failed(self, done: list[Submitted], error: BaseException) -> None:
-        self._at_fault(error)
+        self.health.at_fault(error)
         wait_s = DAMAGED_AGAIN_S if self._appender.recorder.damage is not None else WRITE_AGAIN_S
-        refusal = OverloadedError(f"the ledger cannot write: {self.fault}; nothing was kept", retry_after_s=wait_s)
+        refusal = OverloadedError(
+            f"the ledger cannot write: {self.health.fault}; nothing was kept", retry_after_s=wait_s
+        )
         for _, on_answers in done:
             on_answers(refusal)
-
-    # Whether the ledger can be written.
-
-    def lost(self, fault: str | None) -> None:
-        """The database does not answer what was asked of it, and is asked again; None: it has answered."""
-        if fault is not None and not self._is_closed:
-            self._at_fault(LedgerError(f"the connection was lost: {fault}"))
-
-    def doubt(self) -> None:
-        """Somebody could not read the ledger: see whether it can still be written."""
-        if self._probe is None and not self._is_closed:
-            self._probe = self._alarms.after(0, self._try)
-
-    def _at_fault(self, error: BaseException) -> None:
-        """Say what is wrong, once, and look now and then whether it still is: nobody may come who would find out."""
-        fault = in_one_line(error, self._appender.recorder.path)
-        if fault != self.fault:
-            is_new, self.fault = self.fault is None, fault
-            log.say("ledger.commit_failed", None if is_foreseen(error) else error, error=fault)
-            if is_new:
-                for tell in self.on_fault:
-                    tell(True)
-        if self._probe is None and not self._is_closed and self._appender.recorder.damage is None:
-            self._probe = self._alarms.after(PROBE_MS, self._try)
-
-    def _well(self) -> None:
-        if self.fault is not None:
-            self.fault = None
-            log.say("ledger.written_again")
-            for tell in self.on_fault:
-                tell(False)
-
-    def _try(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.run_in_executor(self._executor, self._appender.probe).add_done_callback(self._tried)
-
-    def _tried(self, future: asyncio.Future[None]) -> None:
-        self._probe = None
-        error = future.exception()
-        if error is None:
-            self._well()
-        else:
-            self._at_fault(error)
 
     def close(self) -> None:
         """Nothing is tried any more."""
         self._is_closed = True
-        if self._probe is not None:
-            self._probe.cancel()
+        self.health.close()
 
     def _answer(self, done: list[Submitted], appended: Appended) -> None:
-        self._well()
-        is_news = not done or appended.last > self.head
+        self.health.well()
+        is_news, before = not done or appended.last > self.head, self.head
         self.head = appended.last
         if appended.missed:
             # Before the answers: who was refused goes on with a directory that holds what came first.
@@ -292,9 +251,14 @@ class Writer:
         for units, on_answers in done:
             on_answers(appended.answers[index : index + len(units)])
             index += len(units)
+        if appended.bodies is not None:
+            others = Segment(before, appended.previous, list(appended.missed), appended.bodies)
+            self.tail.add(others)
+            for follow in self._followers_of_all:
+                follow(others)
         if segment.events:
             self.tail.add(segment)
         if is_news:
             # Without events, too: others have recorded something.
-            for follow in self._followers:
+            for follow in (*self._followers, *self._followers_of_all):
                 follow(segment)

@@ -23,9 +23,9 @@ async def test_a_fault_that_ends_while_it_takes_over_holds_nothing_back(database
 
     async def take_over_at_fault(term):
         # As when its connection is lost; the next commit that is taken ends it, and to take over makes one.
-        writer.lost("the server closed the connection")
+        writer.health.lost("the server closed the connection")
         await take_over(term)
-        assert writer.fault is None
+        assert writer.health.fault is None
 
     leading._take_over = take_over_at_fault
     async with live:

@@ -58,7 +58,7 @@ def test_a_lost_answer_is_asked_for_again(books, wire):
     wire.loses_answer = DONE
     appended = books.appender.append(UNITS, NOW)
     assert wire.cuts == 1
-    assert appended == (1, 4, ANSWERS, NOW, ())
+    assert appended == (1, 4, ANSWERS, NOW, (), None)
     assert [each.position for each in books.reader.after(0)] == [1, 2, 3, 4]
     assert books.append(unit(neutral(1, 3))) == [5]
 
@@ -101,7 +101,7 @@ def test_what_is_appended_alone_happens_once(cut, books, wire, database):
         others.append(unit(Entry(stream(20), 1, set_person("p20"))))
         appended = books.appender.append_alone(make, NOW)
         assert wire.cuts == 1
-        assert appended == (2, 5, [3, StaleStream(stream(1), 1), Duplicate(3), 4], NOW, ())
+        assert appended == (2, 5, [3, StaleStream(stream(1), 1), Duplicate(3), 4], NOW, (), None)
         assert [each.position for each in books.reader.after(0)] == [1, 2, 3, 4, 5]
         assert others.append(unit(neutral(30))) == [6]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from core.ledger.unit import Entry, StaleDirectory, Unit
-from tests.builders import SOURCE, WAIT_S, open_office, sent, set_person, stream
+from core.limits import MISSED_EVENTS_MAX
+from tests.builders import SOURCE, WAIT_S, neutral, open_office, sent, set_person, stream
 from tests.postgres import cut, drop, new_database
 
 
@@ -121,3 +123,44 @@ async def test_what_was_recorded_while_nobody_listened_is_looked_for(offices):
     made = await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
     await asyncio.wait_for(heard.wait(), WAIT_S)
     assert second.directory.by_number == {made.webhook.number: made.webhook}
+
+
+async def test_who_leads_has_in_memory_what_others_record(offices):
+    """All of it, in order, with what receivers get: nothing is read from disk once for each view."""
+    first, second = offices
+    await second.hearing.stop()
+    await leads(second)
+    handed = []
+    second.writer.follow_all(handed.append)
+    await first.webhooks.create(tenant="1", name="w", url="https://hooks.example/1", by=None)
+    await first.intake.accept("1", sent({"type": "file.created", "data": {"id": 7}}), SOURCE)
+    await looked(second)
+    await second.writer.append([told(1)])
+    await first.intake.accept("1", sent({"type": "file.created", "id": "again"}), SOURCE)
+    await second.writer.append([told(2)])
+    recorded = second.reader.after(0)
+    assert [each for segment in handed for each in segment.events] == recorded[-sum(len(s.events) for s in handed) :]
+    assert [len(segment.events) for segment in handed if segment.events] == [3, 1, 2, 1]
+    for before, after in pairwise(handed):
+        assert before.last == after.previous
+    payloads = second.reader.payloads(each.position for each in recorded)
+    kept = {position: body.payload for segment in handed for position, body in segment.bodies.items()}
+    assert kept == payloads
+    assert len(payloads) == 2
+
+
+async def test_who_does_not_lead_reads_what_moves_its_directory(offices):
+    """And so does who leads, where others have recorded more than is kept in memory: the rest is followed from disk."""
+    first, second = offices
+    await second.hearing.stop()
+    (known,) = await first.writer.append([told(1)])
+    many = Unit([neutral(number) for number in range(100, 101 + MISSED_EVENTS_MAX)])
+    (begin,) = await first.writer.append([many])
+    seen = second.appender.look()
+    assert ([each.position for each in seen.missed], seen.bodies) == ([known], None)
+    second.appender.reads_all, second.appender.last = True, known - 1
+    seen = second.appender.look()
+    assert ([each.position for each in seen.missed], seen.bodies) == ([known], None)
+    second.appender.last = begin
+    assert len(second.appender.look().missed) == MISSED_EVENTS_MAX
+    assert second.appender.last == begin + MISSED_EVENTS_MAX

@@ -127,11 +127,11 @@ async def test_a_full_disk_is_told_to_all_and_nothing_is_kept(office):
         assert isinstance(result, OverloadedError)
         assert "full" in str(result)
         assert "nothing was kept" in str(result)
-    assert "full" in office.writer.fault
+    assert "full" in office.writer.health.fault
     assert [each.position for each in office.reader.after(0)] == [1]
     writing.execute("PRAGMA max_page_count=1000000")
     assert await office.writer.append(big) == [2, 902]
-    assert office.writer.fault is None
+    assert office.writer.health.fault is None
     assert commits(office) == [(1, 1), (2, 1801)]
 
 
@@ -145,7 +145,7 @@ async def test_who_brings_what_cannot_be_stored_is_told_and_nobody_else_is(offic
     first, refused, last = await asyncio.gather(*asking, return_exceptions=True)
     assert (first, last) == ([1], [2])
     assert isinstance(refused, InvalidInputError)
-    assert office.writer.fault is None
+    assert office.writer.health.fault is None
 
 
 async def test_a_failure_of_the_disk_fails_its_own_commit_only(tmp_path):

@@ -63,7 +63,7 @@ async def test_a_fault_is_a_reason_until_it_is_gone(stage, client):
     """What the ledger or a view cannot do is said with what is known of it; as a metric, only the words that stay."""
     await stage.service.start()
     office = stage.service.office
-    office.writer.fault = "OperationalError: database or disk is full"
+    office.writer.health.fault = "OperationalError: database or disk is full"
     office.followers[0].fault = "OperationalError: unable to open database file"
     status, told, retry = await asked(client, "/health/ready")
     assert (status, retry) == (503, "1")
@@ -75,6 +75,6 @@ async def test_a_fault_is_a_reason_until_it_is_gone(stage, client):
     assert shown("hookledger_ready") == 0
     reasons = {("the ledger cannot write",): 1, ("the view history/2 is not kept up",): 1}
     assert shown.by_labels("hookledger_not_ready") == reasons
-    office.writer.fault = office.followers[0].fault = None
+    office.writer.health.fault = office.followers[0].fault = None
     assert await asked(client, "/health/ready") == (200, {"ready": True}, None)
     await stage.service.stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -17,8 +17,10 @@ from core.ledger.fault import FAULTS
 from core.ledger.postgres.columns import APPEND, Columns
 from core.ledger.postgres.recorder import Connection, PostgresRecorder, connect, in_the_librarys_words
 from core.ledger.read import Reader
-from core.ledger.unit import CATALOGUE, ZERO_VERSION, Appended, Claim, Condition, Recorded, Unit, key_of
+from core.ledger.unit import CATALOGUE, ZERO_VERSION, Appended, Body, Claim, Condition, Recorded, Unit, key_of
+from core.limits import MISSED_EVENTS_MAX
 from core.log import Log
+from core.model.portal_event import Received
 from core.model.topics import Codec
 
 log = Log("ledger")
@@ -34,6 +36,16 @@ LOCK = (
 )
 AGAIN_S = 0.25
 """How long until a lost answer is asked for again."""
+
+
+class Missed(NamedTuple):
+    """What others have recorded, as `Appended` has it."""
+
+    events: tuple[Recorded, ...]
+    bodies: dict[int, Body] | None
+
+
+NOTHING = Missed((), None)
 
 
 class PostgresClaims:
@@ -75,6 +87,8 @@ class PostgresAppender:
         """Called, in the thread that appends, with why an answer is waited for, and with None when it has come."""
         with in_the_librarys_words():
             self._connection = self._present()
+        self.reads_all = False
+        """Whether all that others record is read, as who follows views needs it, or only what moves a directory."""
         self._reader = Reader(recorder, codec)
         self.last = self._reader.head()
 
@@ -113,7 +127,7 @@ class PostgresAppender:
             connection, head = self._locked()
             try:
                 missed = self._missed(head)
-                call = Columns(make(missed), self._codec.encode, self.claims.key)
+                call = Columns(make(missed.events), self._codec.encode, self.claims.key)
             except BaseException:  # whatever it was, nobody waits for a lock that leads nowhere
                 _roll_back(connection)
                 raise
@@ -156,7 +170,7 @@ class PostgresAppender:
         previous, last, at, kinds, places, entries = row
         missed = self._missed(previous)
         self.last = last
-        return Appended(previous, last, call.answers(kinds or (), places or (), entries or ()), at, missed)
+        return Appended(previous, last, call.answers(kinds or (), places or (), entries or ()), at, *missed)
 
     def look(self) -> Appended:
         """As an append of nothing: what others have recorded. PersistenceError when that cannot be read."""
@@ -165,7 +179,7 @@ class PostgresAppender:
         head = max(head, self.last)
         missed = self._missed(head)
         self.last = head
-        return Appended(head, head, [], at, missed)
+        return Appended(head, head, [], at, *missed)
 
     def _head(self) -> tuple[Any, ...] | None:
         # On the connection that is to be there: if it was idle and has been cut, it is there again.
@@ -176,12 +190,12 @@ class PostgresAppender:
                 raise
         return self._connected().execute(HEAD).fetchone()
 
-    def _missed(self, upto: int) -> tuple[Recorded, ...]:
-        """What was recorded after `last`, not by us, and moves a directory. What was committed must be followed in
-        its order: it is asked for until it is there."""
+    def _missed(self, upto: int) -> Missed:
+        """What was recorded after `last`, not by us. What was committed must be followed in its order: it is asked for
+        until it is there."""
         while upto > self.last:
             try:
-                found = self._reader.landmarks(self.last)
+                found = self._read(upto)
             except FAULTS as error:
                 if self._closing.is_set():
                     raise
@@ -189,8 +203,20 @@ class PostgresAppender:
                 self._closing.wait(AGAIN_S)
             else:
                 self._lost(None)
-                return tuple(recorded for recorded in found if recorded.position <= upto)
-        return ()
+                return found
+        return NOTHING
+
+    def _read(self, upto: int) -> Missed:
+        count = upto - self.last
+        if self.reads_all and count <= MISSED_EVENTS_MAX:
+            events = self._reader.after(self.last, count)
+            if events and events[-1].position == upto:
+                sent = [position for position, _, _, event in events if type(event) is Received and event.deliveries]
+                payloads = self._reader.payloads(sent)
+                bodies = {position: Body(0, b"", b"", payload) for position, payload in payloads.items()}
+                return Missed(tuple(events), bodies)
+        found = self._reader.landmarks(self.last)
+        return Missed(tuple(recorded for recorded in found if recorded.position <= upto), None)
 
     def _answer(self, call: Columns, now_ms: int) -> tuple[Any, ...]:
         was_sent = False

@@ -164,7 +164,7 @@ class World(Turned):
             try:
                 self.accepted += await self.accept_now(*titles, type=type)
             except HookledgerError:
-                assert self.service.office.writer.fault is not None
+                assert self.service.office.writer.health.fault is not None
 
         titles = [self.random.randbytes(8).hex() for _ in range(self.random.choice([1, 1, 2, 5]))]
         self.start(send(titles, self.random.choice(["file.created", "file.updated"])))
