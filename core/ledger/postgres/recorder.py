@@ -25,11 +25,11 @@ from eventsourcing.persistence import (
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
-from psycopg_pool import ConnectionPool
 
 from core.errors import LedgerError
 from core.ledger.postgres.arrays import Array, ArrayDumper
 from core.ledger.postgres.migrate import FORM, form_of, unfit
+from core.ledger.postgres.pool import Pool
 from core.settings import DATABASE_SCHEMA
 
 CONNECT_S = 5
@@ -48,9 +48,13 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 def connect(url: str, schema: str, *, timeout_s: float = READ_S) -> Connection:
     """A connection in autocommit mode, with the schema first on its search path. psycopg.Error when there is none."""
+    return _connected(url, lambda connection: configure(connection, schema, timeout_s))
+
+
+def _connected(url: str, configure: Callable[[Connection], None]) -> Connection:
     connection: Connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S, row_factory=tuple_row)
     try:
-        configure(connection, schema, timeout_s)
+        configure(connection)
     except BaseException:  # whatever it was, nothing stays open
         connection.close()
         raise
@@ -58,8 +62,7 @@ def connect(url: str, schema: str, *, timeout_s: float = READ_S) -> Connection:
 
 
 def configure(connection: Connection, schema: str, timeout_s: float = READ_S) -> None:
-    """Make a new connection ours: autocommit, the schema first on its search path, no waiting without end."""
-    connection.autocommit = True
+    """Make a new connection ours: the schema first on its search path, no waiting without end."""
     connection.adapters.register_dumper(Array, ArrayDumper)
     connection.execute(SQL("SET search_path TO {}, pg_temp").format(Identifier(schema)))
     for name, value in (
@@ -91,14 +94,8 @@ class LedgerDatastore(PostgresDatastore):
         self.lock_timeout, self.pre_ping, self.single_row_tracking = LOCK_S, False, True
         self.idle_in_transaction_session_timeout = IDLE_IN_TRANSACTION_S
         self.db_type_names, self.psycopg_type_adapters, self.psycopg_python_types = set(), {}, {}
-        self.pool = ConnectionPool(  # type: ignore[assignment]
-            url,
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_S, "row_factory": tuple_row},
-            configure=lambda connection: configure(connection, schema),
-            min_size=1,
-            max_size=READ_CONNECTIONS_MAX,
-            timeout=CONNECT_S,
-            open=False,
+        self.pool = Pool(  # type: ignore[assignment]
+            lambda: _connected(url, lambda connection: configure(connection, schema)), READ_CONNECTIONS_MAX, CONNECT_S
         )
 
 
@@ -116,7 +113,7 @@ def rows_from(datastore: PostgresDatastore, sql: bytes, parameters: Sequence[Any
             with datastore.get_connection() as connection, connection.cursor(binary=True) as cursor:
                 return cursor.execute(sql, parameters).fetchall()  # type: ignore[return-value]
         except (OperationalError, InterfaceError):
-            # That a connection is broken shows when it is used. The pool drops it then, and all may be.
+            # That a connection is broken shows when it is used. It is dropped then, and all may be.
             if connection is None or not connection.closed or not tries_left:
                 raise
     raise AssertionError
