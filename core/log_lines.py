@@ -109,7 +109,7 @@ LINES = {
     "view.waits": Line(ERROR, "the view {view}: {error}; trying again", often=True),
     "view.ends": Line(CRITICAL, "the view {view} is followed no further: {error}"),
     "view.written_again": Line(WARNING, "the view {view} is written again"),
-    "views.late": Line(WARNING, "the views do not hold position {position} after {waited_s} s; answering without them"),
+    "views.late": Line(WARNING, "the views do not hold position {position} {why}; answering without it"),
     # Carried
     "worker.bug": Line(CRITICAL, "a worker failed by a fault of ours; its delivery stays marked until the next start"),
     "worker.waits": Line(WARNING, "deliveries wait, as that of webhook {webhook}: {error}", often=True),

@@ -166,6 +166,8 @@ class Office:
         self.recorder, self.appender, self.views, self.leader = found
         found.appender.on_lost = self._lost
         self.shared = Shared(found.views, self.reading)
+        # Whoever asks before any process has led finds nothing, and no error.
+        opened_or_told(self.recorder.path, lambda: found.views.begin(History.name, History.tables))
         self.reader = Reader(self.recorder, codec)
         # Of several processes each would make a key of its own.
         self.master_key = master_key(environment, self.data, self.random, create=False)

@@ -31,6 +31,6 @@ class Shared:
             if self.seen >= position:
                 return
             if not await loop.run_in_executor(self._executor, self._views.is_led):
-                raise TimeoutError
+                raise TimeoutError("yet, and no process leads that would see to that")
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, AGAIN_MAX_S)

@@ -84,7 +84,7 @@ async def reach(office: Office, position: int) -> int:
     try:
         async with asyncio.timeout(REACH_S):
             await office.reach(position)
-    except TimeoutError:
-        log.say("views.late", position=position, waited_s=REACH_S)
+    except TimeoutError as error:
+        log.say("views.late", position=position, why=str(error) or f"after {REACH_S} s")
         return max(position - office.written, 1)
     return 0

@@ -8,34 +8,12 @@ import os
 import signal
 
 import psycopg
-import pytest
-from aiohttp import web
 
-from tests.end_to_end.crew import Crew, Letterbox
 from tests.end_to_end.place import DEADLINE_S
-from tests.postgres import drop, new_database
 
 CUT_S = 5.0
 """So long somebody ends all connections of the leader, again and again."""
 CUT = "SELECT pg_terminate_backend(pid), pg_sleep(0.01) FROM pg_stat_activity WHERE application_name = %s"
-
-
-@pytest.fixture(name="crew")
-async def _crew(tmp_path):
-    box, database = Letterbox(), new_database()
-    app = web.Application()
-    app.router.add_post("/{path:.*}", box.hear)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    box.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    crew = Crew(tmp_path, database, box)
-    yield crew
-    for held in box.held.values():
-        held.set()
-    await crew.close()
-    await runner.cleanup()
-    drop(database)
 
 
 async def test_a_leader_that_is_told_to_stop_hands_over_at_once(crew, tell):
