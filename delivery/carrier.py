@@ -70,7 +70,9 @@ class Carrier:
         self._marks: list[Mark] = []
         self._over: dict[int, int] = {}
         """Attempts of marks that were over before anything was handed out."""
-        self._letting_go: dict[asyncio.Task[None], None] = {}
+        self._going: dict[int, int] = {}
+        """Attempts that are let go as soon as the ledger was followed to its head."""
+        self._letting_go: asyncio.Task[None] | None = None
         self.broker = InProcessBroker()
         self.marking = None if term is None else MarkingBroker(self.broker, term, office.alarms)
         broker: Broker = self.marking or self.broker
@@ -142,23 +144,29 @@ class Carrier:
         held = {number: attempt for number, attempt in attempts.items() if self.outbox.held.get(number) == attempt}
         if not self.dispatch.is_open:
             self._over |= held
-        elif held:
-            task = asyncio.create_task(self._let_go(held))
-            self._letting_go[task] = None
-            task.add_done_callback(self._letting_go.pop)
+        else:
+            self._going |= held
+            if self._going and self._letting_go is None:
+                self._letting_go = asyncio.create_task(self._let_go())
 
-    async def _let_go(self, held: Mapping[int, int]) -> None:
-        try:
-            # Whatever was recorded by now is followed before they are handed out again.
-            await self._office.writer.append([Unit([])])
-            await self.follower.start()
-        except (HookledgerError, *FAULTS):
-            self._office.alarms.after(AGAIN_MS, partial(self.let_go, held))
-            return
-        log.say("outbox.let_go", deliveries=len(held))
-        for number in held:
-            self.outbox.held.pop(number, None)
-        self.refill.look_at_all()
+    async def _let_go(self) -> None:
+        """Many marks are over within a moment: one look at the ledger is enough for all of them."""
+        while self._going:
+            going, self._going = self._going, {}
+            try:
+                # Whatever was recorded by now is followed before they are handed out again.
+                await self._office.writer.append([Unit([])])
+                await self.follower.start()
+            except (HookledgerError, *FAULTS):
+                self._office.alarms.after(AGAIN_MS, partial(self.let_go, going))
+                continue
+            log.say("outbox.let_go", deliveries=len(going))
+            held = self.outbox.held
+            for number, attempt in going.items():
+                if held.get(number) == attempt:
+                    del held[number]
+            self.refill.look_at_all()
+        self._letting_go = None
 
     def _shifted(self) -> None:
         if not self._office.clock_steps.is_under_way:

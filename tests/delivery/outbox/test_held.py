@@ -5,6 +5,8 @@ The leader before is a life that was killed while its requests hang; what it rec
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from core.ledger.postgres.leader import Mark
@@ -185,3 +187,18 @@ async def test_nothing_is_let_go_before_the_ledger_was_asked(turned: Turned, han
     turned.jobs.free()
     await turned.still()
     assert sorted(posted(turned)) == [(first, 1), (second, 1), (third, 1)]
+
+
+async def test_many_marks_that_are_over_at_once_take_one_look_at_the_ledger(
+    turned: Turned, hanging: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A leader that was killed leaves hundreds: what is over while the ledger is asked for some comes next, together."""
+    caplog.set_level(logging.INFO, "hookledger")
+    first, second, third = hanging
+    await begin(turned, *(Mark(TERM, {number: 1}, 9 + number / 1_000) for number in hanging))
+    turned.jobs["ledger"].is_stopped = True
+    await turned.wait(10)
+    turned.jobs.free()
+    await turned.still()
+    assert sorted(posted(turned)) == [(first, 1), (second, 1), (third, 1)]
+    assert [said.facts["deliveries"] for said in caplog.records if said.line == "outbox.let_go"] == [1, 2]
