@@ -192,7 +192,7 @@ async def test_nothing_is_let_go_before_the_ledger_was_asked(turned: Turned, han
 async def test_many_marks_that_are_over_at_once_take_one_look_at_the_ledger(
     turned: Turned, hanging: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A leader that was killed leaves hundreds: what is over while the ledger is asked for some comes next, together."""
+    """A leader that was killed leaves hundreds: what is over while the ledger is asked for one comes next, together."""
     caplog.set_level(logging.INFO, "hookledger")
     first, second, third = hanging
     await begin(turned, *(Mark(TERM, {number: 1}, 9 + number / 1_000) for number in hanging))
