@@ -24,7 +24,7 @@ from core.ledger.store import Database
 from core.settings import KEY_VARIABLE
 from delivery.bench import client
 from delivery.bench.measure import ROUNDS, bare_pace
-from delivery.bench.measure_http import publish
+from delivery.bench.measure_http import latencies, publish
 from delivery.bench.pipeline import Pipeline
 from delivery.bench.serving import Serving, cpu_s
 from delivery.bench.stage import FANOUT, Receiver, batches, fan_batches, make_fanout, make_webhooks
@@ -136,6 +136,8 @@ async def over_http(
             batch_s = await publish(receiver, api, requests(events, 100), events, 4)
             figures[f"{name}_cpu_us"] = cpu.us_per(events)
             single_s = await publish(receiver, api, requests(events // 4, 1), events // 4, CLIENTS)
+            idle = await latencies(receiver, api, webhooks, min(events // 50, 400), 40.0)
+            figures[f"{name}_idle_latency_ms"] = idle
             figures[f"{name}_batch_per_s"] = events / batch_s
             figures[f"{name}_batch_ratio"] = events / batch_s / bare_per_s
             figures[f"{name}_single_per_s"] = events // 4 / single_s

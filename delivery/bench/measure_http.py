@@ -33,8 +33,8 @@ async def over_http(receiver: Receiver, data: Path, webhooks: int, events: int, 
         cpu_us = (serving.cpu_s() - cpu) / events * 1e6
         single_s = await publish(receiver, serving, requests(events // 2, 1), events // 2, CLIENTS)
         single_per_s = events // 2 / single_s
-        idle = await _latencies(receiver, serving, webhooks, min(events // 50, 400), 40.0)
-        half = await _latencies(receiver, serving, webhooks, min(events // 5, 4_000), single_per_s / 2)
+        idle = await latencies(receiver, serving, webhooks, min(events // 50, 400), 40.0)
+        half = await latencies(receiver, serving, webhooks, min(events // 5, 4_000), single_per_s / 2)
         return {
             "http_batch_per_s": events / batch_s,
             "http_single_per_s": single_per_s,
@@ -60,7 +60,7 @@ async def publish(
     return seconds
 
 
-async def _latencies(receiver: Receiver, serving: Serving, webhooks: int, count: int, per_s: float) -> dict[str, float]:
+async def latencies(receiver: Receiver, serving: Serving, webhooks: int, count: int, per_s: float) -> dict[str, float]:
     """From the first byte of a client's POST to the receiver's socket, in milliseconds."""
     await receiver.ask(reset=count, times=True)
 
