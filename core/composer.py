@@ -1,4 +1,4 @@
-"""Turns one portal event, and what a plugin made of it, into the unit that records both and their deliveries."""
+"""Turns portal events, and what plugins make of them, into the units that record both and their deliveries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from hashlib import sha256
 
 import msgspec
 
+from core.asking import Unasked
 from core.directory import Directory, Early
-from core.incoming import Checked
+from core.incoming import Checked, Rejected
 from core.ledger.unit import Body, Claim, Entry, Unit
 from core.matching import candidates
 from core.model import delivery, group, person
@@ -24,6 +25,7 @@ from core.trigger import (
     RemovePerson,
     SetGroup,
     SetPerson,
+    Unreadable,
 )
 from core.wire.docspace_json import encode
 
@@ -36,6 +38,15 @@ Source = tuple[str | int, ...]
 """Where an event came from, as `Received.source` keeps it."""
 
 
+Todo = list[tuple[int, Checked]]
+"""Events with their places in the request."""
+
+
+def claim_of(tenant: str, event: Checked) -> Claim:
+    """What makes sure that an event is recorded once."""
+    return Claim(f"event:{tenant}", event.id)
+
+
 class Composed(msgspec.Struct):
     """A unit on its way: which event it is of, and the directory changes made ahead of its commit."""
 
@@ -46,7 +57,7 @@ class Composed(msgspec.Struct):
 
 
 class Composer:
-    """Turns one event and what a plugin made of it into the unit that records both."""
+    """Turns events and what plugins make of them into the units that record both."""
 
     def __init__(
         self, directory: Directory, plugins: Plugins, random: Random, tenant: str, source: Source, now_ms: int
@@ -55,10 +66,54 @@ class Composer:
         self._plugins = plugins
         self._random = random
         self._tenant = tenant
-        self._claims = f"event:{tenant}"
         self._source = source
         self._now = now_ms
         self._prefix = now_ms.to_bytes(6, "big")
+
+    def units(self, todo: Todo) -> tuple[list[Composed], dict[int, Rejected], set[int]]:
+        """Units for *todo*, in order; events that change the directory are read and judged in their place. Then those
+        that their plugin cannot read, and the places of those that a plugin which hangs was not asked about."""
+        matched: list[Composed] = []
+        rejected: dict[int, Rejected] = {}
+        unasked: set[int] = set()
+        stretch: list[tuple[int, Checked, PortalEvent]] = []
+
+        def keep(unit: Composed | None) -> bool:
+            if unit is not None:
+                matched.append(unit)
+            return unit is not None
+
+        def close() -> None:
+            if not stretch:
+                return
+            readings = self._plugins.read(
+                [portal_event for _, _, portal_event in stretch], self._directory.tenant(self._tenant).people
+            )
+            for (index, event, portal_event), reading in zip(stretch, readings, strict=True):
+                if isinstance(reading, Unreadable):
+                    said = f"{event.path}.{reading.path}: {reading.reason}"
+                    rejected[index] = Rejected(event.id, said, kind="unreadable")
+                elif isinstance(reading, Unasked) or not keep(self.unit(index, event, portal_event, reading)):
+                    unasked.add(index)
+            stretch.clear()
+
+        catalogue = self._plugins.triggers
+        for index, event in todo:
+            registered = catalogue.get(event.type)
+            portal_event = event.as_portal_event(self._now)
+            if registered is None:
+                if not keep(self.unit(index, event, portal_event, None)):
+                    unasked.add(index)
+            elif registered.trigger.changes_directory:
+                close()
+                stretch.append((index, event, portal_event))
+                close()
+            else:
+                stretch.append((index, event, portal_event))
+        close()
+        # Units of unknown types were made ahead of the stretch they stood in; they depend on nothing.
+        matched.sort(key=lambda unit: unit.index)
+        return matched, rejected, unasked
 
     def unit(
         self, index: int, event: Checked, portal_event: PortalEvent, reading: Reading | Spoiled | None
@@ -114,7 +169,7 @@ class Composer:
             entries.append(
                 Entry(prefix + number.to_bytes(3, "big"), 1, delivery.Created(tenant, now, webhook.number, stream))
             )
-        unit = Unit(entries, Claim(self._claims, event.id), condition, (Body(0, salt, event.raw, payload),))
+        unit = Unit(entries, claim_of(tenant, event), condition, (Body(0, salt, event.raw, payload),))
         return Composed(index, unit, received, early)
 
     def _written(

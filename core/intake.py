@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from functools import partial
 
 import msgspec
 
-from core.asking import Unasked
 from core.clock import Clock
-from core.composer import Composed, Composer, Random, Source
+from core.composer import Composed, Composer, Random, Source, Todo, claim_of
 from core.directory import Directory
 from core.errors import HookledgerError, OverloadedError
 from core.incoming import Checked, Rejected
 from core.ledger.fault import FAULTS
 from core.ledger.read import Reader
-from core.ledger.unit import Answer, Duplicate, Unit, Unwritable
+from core.ledger.unit import Answer, Claim, Duplicate, Unit, Unwritable
 from core.ledger.writer import Writer
 from core.limits import COMMIT_EVENTS_MAX, INTAKE_EVENTS_MAX, MATCH_ROUNDS_MAX, REFUSALS_MAX
 from core.log import Log
 from core.model.portal_event import Received
 from core.plugins import Plugins
 from core.tally import Tally
-from core.trigger import PortalEvent, Unreadable
 
 log = Log("intake")
 
@@ -42,8 +40,6 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 Result = Accepted | Rejected
-Todo = list[tuple[int, Checked]]
-"""Events with their places in the request."""
 
 
 class Intake:
@@ -133,7 +129,7 @@ class Intake:
                 matched, again = self._match(tenant, some, source, results)
                 answers = await self._append(matched) if matched else []
             else:
-                matched, again, answers = await self._match_alone(tenant, some, source, results)
+                matched, again, answers = await self._match_alone(tenant, some, source, results, duplicates)
             n_unasked = len(again)
             for unit, answer in zip(matched, answers, strict=True):
                 if type(answer) is int:
@@ -165,28 +161,42 @@ class Intake:
         return await answered
 
     async def _match_alone(
-        self, tenant: str, todo: Todo, source: Source, results: list[Result | None]
+        self,
+        tenant: str,
+        todo: Todo,
+        source: Source,
+        results: list[Result | None],
+        duplicates: list[tuple[int, int]],
     ) -> tuple[list[Composed], set[int], list[Answer]]:
-        """Match and append *todo* while no other process can append. The second are the places of events that are not
-        among the first: no room, or a plugin that hangs. What is refused now was matched on a unit ahead of it, in the
-        same commit, that turned out a duplicate."""
+        """Match and append *todo* while no other process can append, but for what is known already. The second are the
+        places of events that are not among the first: no room, the same event in the same commit, or a plugin that
+        hangs."""
         answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         matched: list[Composed] = []
         again = {index for index, _ in todo}
+        claims = [claim_of(tenant, event) for _, event in todo]
 
-        def make() -> list[Unit]:
+        def make(taken: Mapping[Claim, int | None]) -> list[Unit]:
             if answered.done():
                 return []
+            fresh: dict[Claim, tuple[int, Checked]] = {}
+            for claim, (index, event) in zip(claims, todo, strict=True):
+                position = taken.get(claim)
+                if position is not None:
+                    duplicates.append((index, position))
+                    again.remove(index)
+                elif claim not in taken:
+                    fresh.setdefault(claim, (index, event))
             try:
-                found, unasked = self._match(tenant, todo, source, results)
+                found, unasked = self._match(tenant, list(fresh.values()), source, results)
             except Exception as error:  # noqa: BLE001 -- our bug, and must not fail others' commit
                 answered.set_exception(error)
                 return []
             matched.extend(found)
-            again.intersection_update(unasked)
+            again.difference_update({index for index, _ in fresh.values()} - unasked)
             return [unit.unit for unit in found]
 
-        self._writer.submit_alone(make, partial(self._settle, matched, answered))
+        self._writer.submit_alone(claims, make, partial(self._settle, matched, answered))
         return matched, again, await answered
 
     def _settle(
@@ -226,56 +236,14 @@ class Intake:
             results[index] = msgspec.structs.replace(_accepted(received, position), is_duplicate=True)
 
     def _match(
-        self,
-        tenant: str,
-        todo: Sequence[tuple[int, Checked]],
-        source: Source,
-        results: list[Result | None],
+        self, tenant: str, todo: Todo, source: Source, results: list[Result | None]
     ) -> tuple[list[Composed], set[int]]:
-        """Units for *todo*, in order; those that change the directory are read and judged in their place. The second
-        are the places of events that a plugin which hangs was not asked about."""
-        now = self._clock.now_ms()
-        composer = Composer(self._directory, self._plugins, self._random, tenant, source, now)
-        matched: list[Composed] = []
-        unasked: set[int] = set()
-        stretch: list[tuple[int, Checked, PortalEvent]] = []
-
-        def keep(unit: Composed | None) -> bool:
-            if unit is not None:
-                matched.append(unit)
-            return unit is not None
-
-        def close() -> None:
-            if not stretch:
-                return
-            readings = self._plugins.read(
-                [portal_event for _, _, portal_event in stretch], self._directory.tenant(tenant).people
-            )
-            for (index, event, portal_event), reading in zip(stretch, readings, strict=True):
-                if isinstance(reading, Unreadable):
-                    results[index] = Rejected(
-                        event.id, f"{event.path}.{reading.path}: {reading.reason}", kind="unreadable"
-                    )
-                elif isinstance(reading, Unasked) or not keep(composer.unit(index, event, portal_event, reading)):
-                    unasked.add(index)
-            stretch.clear()
-
-        catalogue = self._plugins.triggers
-        for index, event in todo:
-            registered = catalogue.get(event.type)
-            portal_event = event.as_portal_event(now)
-            if registered is None:
-                if not keep(composer.unit(index, event, portal_event, None)):
-                    unasked.add(index)
-            elif registered.trigger.changes_directory:
-                close()
-                stretch.append((index, event, portal_event))
-                close()
-            else:
-                stretch.append((index, event, portal_event))
-        close()
-        # Units of unknown types were made ahead of the stretch they stood in; they depend on nothing.
-        matched.sort(key=lambda unit: unit.index)
+        """Units for *todo*, in order. The second are the places of events that a plugin which hangs was not asked
+        about."""
+        composer = Composer(self._directory, self._plugins, self._random, tenant, source, self._clock.now_ms())
+        matched, rejected, unasked = composer.units(todo)
+        for index, rejection in rejected.items():
+            results[index] = rejection
         return matched, unasked
 
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from core.errors import HookledgerError
-from core.ledger.unit import Answer, Unit
+from core.ledger.unit import Answer, Claim, Unit
 from core.limits import COMMIT_EVENTS_MAX
 
 OnAnswers = Callable[[list[Answer] | HookledgerError], None]
-Make = Callable[[], Sequence[Unit]]
-"""Makes units of the directory as it is when it is called."""
-Wish = tuple[Make, OnAnswers]
+Make = Callable[[Mapping[Claim, int | None]], Sequence[Unit]]
+"""Makes units of the directory as it is when it is called. It is told which of its claims are taken, with the position
+of the event that holds them; None: by a unit that was made for the same commit."""
 Submitted = tuple[Sequence[Unit], OnAnswers]
+
+
+class Wish(NamedTuple):
+    """To be asked for units while nobody else can append; those that want one of *claims*, or none."""
+
+    claims: Sequence[Claim]
+    make: Make
+    on_answers: OnAnswers
 
 
 class Queue:
@@ -36,8 +45,8 @@ class Queue:
     def add(self, units: Sequence[Unit], on_answers: OnAnswers) -> None:
         self._submitted.append((units, on_answers))
 
-    def add_wish(self, make: Make, on_answers: OnAnswers) -> None:
-        self._wishes.append((make, on_answers))
+    def add_wish(self, wish: Wish) -> None:
+        self._wishes.append(wish)
 
     def next_wishes(self) -> list[Wish]:
         """All of them, for one commit; none where there are none, or where units have their turn first."""

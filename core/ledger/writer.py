@@ -94,10 +94,10 @@ class Writer:
         """Whether other processes append to this ledger, too; only then something can be submitted alone."""
         return self._appender.append_alone is not None
 
-    def submit_alone(self, make: Make, on_answers: OnAnswers) -> None:
+    def submit_alone(self, claims: Sequence[Claim], make: Make, on_answers: OnAnswers) -> None:
         """Append what *make* makes while this process holds the ledger's lock, and has taken in all that others have
         recorded: ahead of what waits here. *make* is called on the loop; if not at all, no answers are given."""
-        self._waiting.add_wish(make, on_answers)
+        self._waiting.add_wish(Wish(claims, make, on_answers))
         if not self._committing:
             self._commit()
 
@@ -158,7 +158,7 @@ class Writer:
 
     def _commit_alone(self, wishes: Sequence[Wish]) -> None:
         assert self._appender.append_alone is not None
-        alone = Alone(wishes, self._begin_alone, COMMIT_EVENTS_MAX)
+        alone = Alone(wishes, self._begin_alone, self._appender.claims, COMMIT_EVENTS_MAX)
         self._committing = alone.committing
         self._run(self._appender.append_alone, alone.made)
 

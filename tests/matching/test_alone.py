@@ -16,6 +16,7 @@ from core.errors import LedgerError, OverloadedError
 from core.ledger import alone, writer
 from core.ledger.postgres.append import LOCK
 from core.ledger.postgres.recorder import connect
+from core.ledger.queue import Wish
 from core.ledger.unit import Entry, Unit
 from core.limits import COMMIT_EVENTS_MAX
 from core.model.portal_event import Received
@@ -78,8 +79,8 @@ async def long_look(office, wishes=1):
         assert go_on.wait(WAIT_S)
         return look()
 
-    def noticed(make, on_answers):
-        submit(make, on_answers)
+    def noticed(*wish):
+        submit(*wish)
         submitted.release()
 
     office.appender.look, office.writer.submit_alone = looks_long, noticed
@@ -176,8 +177,8 @@ async def test_it_goes_ahead_of_what_waits_here(office, others):
 
 @pytest.mark.parametrize("room", [COMMIT_EVENTS_MAX, 1])
 async def test_several_share_one_lock(room, office, monkeypatch):
-    """Each is matched on what those before it have taught; what was matched behind one that turns out a duplicate is
-    matched again. What has no room in a commit gets the next."""
+    """Each is matched on what those before it have taught, and nothing on what is known already, be it since the last
+    event of the same commit. What has no room in a commit gets the next."""
     made = await office.webhooks.create(tenant="1", name="any", url="http://h/", owner="uwe", by=None)
     monkeypatch.setattr(writer, "COMMIT_EVENTS_MAX", room)
     monkeypatch.setattr(intake, "REFUSALS_MAX", 0)
@@ -185,35 +186,19 @@ async def test_several_share_one_lock(room, office, monkeypatch):
     def becomes(role, id):
         return {"id": id, "type": "user.updated", "data": {"id": "uwe", "role": role}}
 
+    await accept(office, becomes("user", "old"))
     async with long_look(office, wishes=2):
-        asked = [[becomes("guest", "a"), becomes("user", "a"), {"id": "b", **ENTRY}]]
-        asked.append([becomes("user", "c"), {"id": "d", **ENTRY}])
+        asked = [[becomes("admin", "old"), becomes("guest", "a"), becomes("user", "a"), {"id": "b", **ENTRY}]]
+        asked.append([becomes("user", "c"), becomes("guest", "a"), {"id": "d", **ENTRY}])
         calls = asyncio.gather(*[accept(office, *events) for events in asked])
-    (_, again, first), (_, last) = await calls
-    assert again.is_duplicate
+    answers = [answer for answers in await calls for answer in answers]
+    assert [answer.id for answer in answers if answer.is_duplicate] == ["old", "a", "a"]
     recorded = same_for_all(office)
-    assert recorded[first.position] == set()
-    assert recorded[last.position] == {made.webhook.number}
-    assert office.tally.matched_again == (3 if room > 1 else 1)
-    assert office.writer.commits_alone == 3
-
-
-async def test_what_waits_has_its_turn(office):
-    """However many want to be alone, one after the other."""
-    order, done = [], asyncio.Event()
-
-    def again(answers):
-        order.append("alone")
-        if len(order) < 6:
-            office.writer.submit_alone(lambda: [somebody()], again)
-            office.writer.submit([somebody()], lambda _: order.append("waited"))
-        else:
-            done.set()
-
-    async with long_look(office):
-        office.writer.submit_alone(lambda: [somebody()], again)
-    await asyncio.wait_for(done.wait(), WAIT_S)
-    assert order == ["alone", *["alone", "waited"] * 2, "alone"]
+    assert {answer.id: recorded[answer.position] for answer in answers if answer.id in "bd"} == {
+        "b": set(),
+        "d": {made.webhook.number},
+    }
+    assert office.tally.matched_again == 0
 
 
 async def test_what_a_look_has_found_is_known_before(office, others):
@@ -223,7 +208,7 @@ async def test_what_a_look_has_found_is_known_before(office, others):
     answered = asyncio.get_running_loop().create_future()
     async with long_look(office):
         others.append(Unit([Entry(stream(999), 1, create_webhook())]))
-        office.writer.submit_alone(lambda: [somebody()], answered.set_result)
+        office.writer.submit_alone([], lambda _taken: [somebody()], answered.set_result)
     (position,) = await asyncio.wait_for(answered, WAIT_S)
     assert known == [position - 1]
 
@@ -232,7 +217,7 @@ async def test_settling_waits_for_what_is_alone(office, others):
     """Nothing is closed under it."""
     go_on, order = threading.Event(), []
     when_alone(office, before=lambda: go_on.wait(WAIT_S))
-    office.writer.submit_alone(lambda: [somebody()], order.append)
+    office.writer.submit_alone([], lambda _taken: [somebody()], order.append)
     settling = asyncio.create_task(office.writer.settle())
     settling.add_done_callback(lambda _: order.append("settled"))
     asyncio.get_running_loop().call_soon(go_on.set)
@@ -261,11 +246,11 @@ async def test_who_cannot_append_is_told_to_come_again(when, office, others, dat
     assert all(type(each.event) is not Received for each in everything(others.reader))
 
 
-async def test_a_loop_that_does_not_turn_makes_nothing(monkeypatch):
+async def test_a_loop_that_does_not_turn_makes_nothing(office, monkeypatch):
     """The thread that has the lock does not wait for it for ever, and later nothing is made, either."""
     monkeypatch.setattr(alone, "MAKE_S", 0.01)
     begun = []
-    units = alone.Alone([(list, begun.append)], begun.append, 1)
+    units = alone.Alone([Wish([], begun.append, begun.append)], begun.append, office.appender.claims, 1)
     with ThreadPoolExecutor(1) as thread, pytest.raises(LedgerError, match="too busy"):
         thread.submit(units.made, ()).result(WAIT_S)
     turned = asyncio.Event()
