@@ -37,11 +37,8 @@ class Portal:
 
     def dated(self, event):
         """With an id, which may be an old one, and maybe a time, which may be any."""
-        id = f"{self.tenant}-{len(self._sent)}"
-        if self._sent and self.random.random() < 0.2:
-            id = self.random.choice(self._sent[-20:])
-        self._sent.append(id)
-        event["id"] = id
+        event["id"] = self.id()
+        self._sent.append(event["id"])
         now = self._clock.now_ms()
         time = self.random.choice([None, None, now - self.random.randint(0, 5_000), now // 1000 * 1000, now + HOUR_MS])
         if time is not None:
@@ -51,6 +48,12 @@ class Portal:
         if self.random.random() < 0.4:
             event["readers"] = self.readers()
         return event
+
+    def id(self):
+        """A new one, or one of the last."""
+        if self._sent and self.random.random() < 0.2:
+            return self.random.choice(self._sent[-20:])
+        return f"{self.tenant}-{len(self._sent)}"
 
     def readers(self):
         named = ["everyone", "user:" + self.random.choice(PEOPLE), "group:" + self.random.choice(GROUPS)]
