@@ -260,11 +260,8 @@ class Office:
 
     async def settle(self) -> None:
         """Wait until nothing is on its way into the ledger. A database that is not there is not waited for long."""
-        if self.database is None:
-            await self.writer.settle()
-            return
         try:
-            async with asyncio.timeout(SETTLE_S):
+            async with asyncio.timeout(None if self.database is None else SETTLE_S):
                 await self.writer.settle()
         except TimeoutError:
             self.appender.close()
@@ -289,12 +286,14 @@ class Office:
         loop = asyncio.get_running_loop()
         if self.directory.position - self._snapshot_at >= SNAPSHOT_LANDMARKS:
             await loop.run_in_executor(self.writing, snapshots.save, self.appender, self.directory)
-        await loop.run_in_executor(self.reading, self.appender.claims.flush)
+        if self.leader is None:
+            await loop.run_in_executor(self.reading, self.appender.claims.flush)
+        else:  # whoever waits for a database that does not answer waits no longer
+            for close in (self.leader.close, self.views.close, self.appender.close, self.recorder.close):
+                close()
         for executor in (self.writing, self.viewing, self.reading):
             executor.shutdown()
         self.views.close()
-        if self.leader is not None:
-            self.leader.close()
         self.appender.close()
         self.recorder.close()
         self.lock.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +21,7 @@ from core.ledger.follow import Follower
 from core.ledger.unit import Unit
 from core.limits import MARK_S, TOTAL_S
 from core.log import Log
-from core.office import Office
+from core.office import SETTLE_S, Office
 from delivery import outbox_table
 from delivery.broker import Broker, InProcessBroker
 from delivery.dispatch import Dispatch
@@ -203,8 +204,10 @@ class Carrier:
     async def stop(self) -> int:
         """Send the workers home, who leave what is not finished by now; how many requests that cut off."""
         self.retire()
-        await self.reactions.stop()
-        await self.refill.stop()
+        with suppress(TimeoutError):
+            # A database that does not answer is not waited for.
+            async with asyncio.timeout(None if self.term is None else SETTLE_S):
+                await asyncio.gather(self.reactions.stop(), self.refill.stop())
         cut_off = self.under_way
         await self.workers.stop()
         return cut_off

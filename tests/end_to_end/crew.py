@@ -57,7 +57,7 @@ class Crew:
     def __init__(self, home: Path, database: Database, box: Letterbox) -> None:
         self._home, self.database, self.box = home, database, box
         self._places: dict[str, Place] = {}
-        self._wires: dict[str, Wire] = {}
+        self.wires: dict[str, Wire] = {}
         self.serving: dict[str, Serving] = {}
         self._token = ""
         self.titles: list[str] = []
@@ -68,7 +68,7 @@ class Crew:
         if place is None:
             place = self._places[name] = Place(self._home / name)
             place.environment |= {
-                "HOOKLEDGER_DATABASE": self._wires[name].database if name in self._wires else self.database.url,
+                "HOOKLEDGER_DATABASE": self.wires[name].database if name in self.wires else self.database.url,
                 "HOOKLEDGER_SCHEMA": self.database.schema,
                 KEY_VARIABLE: postgres.ENVIRONMENT[KEY_VARIABLE],
                 # By this name the server knows its connections.
@@ -79,11 +79,11 @@ class Crew:
     def connect(self, name: str, directory: Path) -> None:
         """From here on a process reaches the database by a wire of its own. A socket's path must be short."""
         (directory / f".s.PGSQL.{PORT}").unlink(missing_ok=True)
-        self._wires[name] = Wire(self.database.url, directory)
+        self.wires[name] = Wire(self.database.url, directory)
 
     def cut_off(self, name: str) -> None:
         """The process no longer reaches the database, until it is connected again."""
-        self._wires[name].close()
+        self.wires[name].close()
 
     async def start(self, **roles: str) -> None:
         """Processes of these names, each with its roles; the first one is told what it needs."""
@@ -153,5 +153,5 @@ class Crew:
     async def close(self) -> None:
         for place in self._places.values():
             await place.close()
-        for wire in self._wires.values():
+        for wire in self.wires.values():
             wire.close()

@@ -90,6 +90,8 @@ async def test_a_leader_whose_connections_are_cut_again_and_again(crew, tell):
     while not cutting.done():
         number += 1
         await crew.publish(f"meanwhile {number}")
+        # No more than a list shows.
+        await asyncio.wait({cutting}, timeout=0.02)
     tell(f"{cuts} connections cut while {number} events were published")
     assert cuts > 10
     await crew.goes_on("after the cuts", tell)
@@ -114,4 +116,22 @@ async def test_a_leader_that_is_cut_off_records_later_what_it_had_under_way(crew
     await crew.publish("meanwhile")
     await crew.box.came("meanwhile")
     crew.connect(leader, directories[leader])
+    await crew.ends_well()
+
+
+async def test_a_leader_that_gets_no_answer_of_the_database_ends_when_it_is_told_to(crew, tmp_path_factory, tell):
+    """Where a network drops what is sent, threads wait for answers that never come: a stop does not wait for them."""
+    for name in ("one", "two"):
+        crew.connect(name, tmp_path_factory.mktemp("w"))
+        crew.place(name).environment["HOOKLEDGER_STOP_S"] = "1"
+    leader = await crew.begin()
+    await crew.ends_well()
+    crew.wires[leader].flows.clear()
+    await crew.goes_on("after silence", tell)
+    process = crew.serving[leader].process
+    process.terminate()
+    async with asyncio.timeout(2 * DEADLINE_S):
+        _, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert b"Traceback" not in err
     await crew.ends_well()

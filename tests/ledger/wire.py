@@ -36,6 +36,9 @@ class Wire:
         self.loses_answer: bytes | None = None
         """As above, of answers: DONE, or COMMIT."""
         self.cuts = 0
+        self.flows = threading.Event()
+        """Cleared: nothing comes through, and nobody is told so, as where a network drops packets."""
+        self.flows.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _connect(self):
@@ -50,6 +53,7 @@ class Wire:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
+                self.flows.wait()
                 server = self._connect()
                 self._open += (client, server)
                 threading.Thread(target=self._pass_on, args=(client, server, self._request), daemon=True).start()
@@ -70,6 +74,7 @@ class Wire:
     def _pass_on(self, source, target, may_pass):
         with suppress(OSError):
             while said := source.recv(1 << 20):
+                self.flows.wait()
                 if not may_pass(said):
                     self.cuts += 1
                     break
@@ -79,6 +84,7 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
 
     def close(self):
+        self.flows.set()
         for end in (self._listening, *self._open):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

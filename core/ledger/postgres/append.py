@@ -243,7 +243,7 @@ class PostgresAppender:
         return row
 
     def _connected(self) -> Connection:
-        if self._connection.closed:
+        if self._connection.closed and not self._closing.is_set():
             self._connection = self._present()
         return self._connection
 

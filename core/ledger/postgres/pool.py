@@ -23,6 +23,7 @@ class Pool:
         self._make, self._connections_max, self._wait_s = make, connections_max, wait_s
         self._room = threading.BoundedSemaphore(connections_max)
         self._idle: list[Connection] = []
+        self._in_use: dict[Connection, None] = {}
         self._is_closed = False
 
     def open(self, _wait: bool = False, _timeout: float = 0.0) -> None:
@@ -31,15 +32,19 @@ class Pool:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """One that nobody else uses meanwhile. psycopg.OperationalError when there is none."""
+        if self._is_closed:
+            raise psycopg.OperationalError("nothing is read any more")
         if not self._room.acquire(timeout=self._wait_s):
             raise psycopg.OperationalError(
                 f"all {self._connections_max} connections that read are busy, for {self._wait_s:g} s now"
             )
         try:
             connection = self._taken()
+            self._in_use[connection] = None
             try:
                 yield connection
             finally:
+                del self._in_use[connection]
                 self._put_back(connection)
         finally:
             self._room.release()
@@ -58,7 +63,7 @@ class Pool:
             self._idle.append(connection)
 
     def close(self) -> None:
-        """Those that are in use are closed when they are given back."""
+        """Whoever waits for an answer waits no longer."""
         self._is_closed = True
-        while self._idle:
-            self._idle.pop().close()
+        for connection in (*self._idle, *self._in_use):
+            connection.close()

@@ -63,6 +63,7 @@ class PostgresViews:
         """The term in which this process leads: views are written in no other."""
         self._writer = writer
         self._connection: Connection | None = None
+        self._is_closed = False
         self._kinds: dict[str, dict[str, str]] = {}
         self._datastore = LedgerDatastore(url, self.schema, _configure_reading)
         try:
@@ -137,7 +138,8 @@ class PostgresViews:
         return rows_from(self._datastore, sql, ()) == [(True,)]
 
     def close(self) -> None:
-        """Nothing is open any more."""
+        """Nothing is open any more, or opened again. From any thread."""
+        self._is_closed = True
         self._datastore.close()
         if self._connection is not None:
             self._connection.close()
@@ -145,7 +147,7 @@ class PostgresViews:
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
         with in_the_librarys_words():
-            if self._connection is None or self._connection.closed:
+            if self._connection is None or (self._connection.closed and not self._is_closed):
                 self._connection = connect(self.url, self.schema)
                 configure_writing(self._connection)
             connection = self._connection
