@@ -12,7 +12,7 @@ from contextlib import suppress
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from core.ledger.postgres.recorder import CONNECT_S
+from core.ledger.postgres.recorder import patience
 from core.ledger.store import Database
 from core.ledger.writer import Writer
 from core.log import Log
@@ -58,7 +58,7 @@ class Hearing:
 
     async def _listen(self) -> None:
         url, schema = self._database
-        connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_S)
+        connection = await psycopg.AsyncConnection.connect(url, autocommit=True, **patience(url))
         async with connection:
             await connection.execute(SQL("LISTEN {}").format(Identifier("hookledger")))
             self.is_connected = True

@@ -34,6 +34,9 @@ from core.settings import DATABASE_SCHEMA
 
 CONNECT_S = 5
 """How long a connection may take to be made."""
+SILENCE_S = 10
+"""So long after the other machine was heard of last, a connection counts as broken on which something is waited for;
+without this it may be a quarter of an hour."""
 READ_S = 60
 """How long one query may take."""
 LOCK_S = 30
@@ -52,13 +55,26 @@ def connect(url: str, schema: str, *, timeout_s: float = READ_S) -> Connection:
 
 
 def _connected(url: str, configure: Callable[[Connection], None]) -> Connection:
-    connection: Connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S, row_factory=tuple_row)
+    connection: Connection = psycopg.connect(url, autocommit=True, row_factory=tuple_row, **patience(url))
     try:
         configure(connection)
     except BaseException:  # whatever it was, nothing stays open
         connection.close()
         raise
     return connection
+
+
+def patience(url: str) -> dict[str, Any]:
+    """How long a network is waited for, in libpq's words, where the URL does not say it."""
+    ours = {
+        "connect_timeout": CONNECT_S,
+        "tcp_user_timeout": SILENCE_S * 1_000,
+        "keepalives_idle": SILENCE_S // 2,
+        "keepalives_interval": SILENCE_S // 5,
+        "keepalives_count": 3,
+    }
+    said = psycopg.conninfo.conninfo_to_dict(url)
+    return {name: value for name, value in ours.items() if name not in said}
 
 
 def configure(connection: Connection, schema: str, timeout_s: float = READ_S) -> None:
