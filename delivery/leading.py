@@ -148,10 +148,11 @@ class Leading:
     async def stop(self) -> None:
         """Lead no more, and ask the database nothing more."""
         self.retire()
-        if self._task is not None:
+        task, self._task = self._task, None
+        if task is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(RELEASE_S):
-                    await self._task
+                    await task
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
