@@ -41,8 +41,9 @@ def in_words(error: BaseException, path: Path | str) -> str:
     """The line for *error*, that of SQLite or of the system, about *path*."""
     if isinstance(error, OSError):
         return f"{path}: {error.strerror or error}"
-    todo = WHAT_TO_DO.get(_code(error))
-    return f"{path}: {error}" if todo is None else f"{path}: {todo} ({error})"
+    # What PostgreSQL says may have several lines.
+    said, todo = " ".join(str(error).split()), WHAT_TO_DO.get(_code(error))
+    return f"{path}: {said}" if todo is None else f"{path}: {todo} ({said})"
 
 
 def is_foreseen(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from eventsourcing.persistence import OperationalError
 from psycopg.pq import TransactionStatus
 
+from core.ledger.fault import in_words
 from core.ledger.store import Database
 from core.ledger.unit import Claim, Duplicate, Entry, StaleDirectory, StaleStream, Unit
 from tests.builders import NOW, WAIT_S, Books, neutral, set_person, stream
@@ -147,6 +148,7 @@ def test_who_stops_waits_no_longer(books, wire):
         said.submit(books.append, unit(neutral(2))).result(WAIT_S)
     assert heard
     assert all(heard)
+    assert not any("\n" in fault for fault in heard)
 
 
 def test_what_was_not_sent_is_not_waited_for(books, wire):
@@ -156,3 +158,12 @@ def test_what_was_not_sent_is_not_waited_for(books, wire):
         books.appender.probe()
     with pytest.raises(OperationalError):
         books.append(unit(neutral(2)))
+
+
+def test_why_nobody_answers_is_one_line(books, wire):
+    """Readiness and the log say it, where psycopg gives advice in a second one."""
+    wire.close()
+    with pytest.raises(OperationalError) as raised:
+        books.reader.after(0)
+    assert "\n" in str(raised.value)
+    assert "\n" not in in_words(raised.value, "the database")

@@ -142,7 +142,7 @@ class PostgresAppender:
                 if not connection.closed or self._closing.is_set():
                     _roll_back(connection)
                     raise
-                self._lost(str(error).strip())
+                self._lost(" ".join(str(error).split()))
                 row = self._answer(call, now_ms)
         return self._appended(call, row)
 
@@ -160,7 +160,7 @@ class PostgresAppender:
                 if not connection.closed or self._closing.is_set():
                     _roll_back(connection)
                     raise
-                self._lost(str(error).strip())
+                self._lost(" ".join(str(error).split()))
                 self._closing.wait(AGAIN_S)
             else:
                 self._lost(None)
@@ -199,7 +199,7 @@ class PostgresAppender:
             except FAULTS as error:
                 if self._closing.is_set():
                     raise
-                self._lost(str(error).strip())
+                self._lost(" ".join(str(error).split()))
                 self._closing.wait(AGAIN_S)
             else:
                 self._lost(None)
@@ -229,7 +229,7 @@ class PostgresAppender:
                 # On a connection that is still whole the transaction was rolled back. What ends one has many names.
                 if not self._connection.closed or not was_sent or self._closing.is_set():
                     raise
-                self._lost(str(error).strip())
+                self._lost(" ".join(str(error).split()))
                 self._closing.wait(AGAIN_S)
             else:
                 self._lost(None)

@@ -97,7 +97,7 @@ def in_the_librarys_words() -> Iterator[None]:
     except psycopg.Error as error:
         names = (kind.__name__ for kind in type(error).__mro__)
         found = (getattr(persistence, name) for name in names if hasattr(persistence, name))
-        raise next(found, persistence.PersistenceError)(str(error).strip()) from error
+        raise next(found, persistence.PersistenceError)(" ".join(str(error).split())) from error
 
 
 class LedgerDatastore(PostgresDatastore):
