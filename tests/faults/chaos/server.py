@@ -69,5 +69,7 @@ class Server:
 
     async def close(self) -> None:
         await self.stop()
+        # It is stopped; what the library knows of it is how it was before the first stop.
+        self._server.cleanup_mode = None
         self._server.cleanup()
         shutil.rmtree(self._data, ignore_errors=True)
