@@ -139,6 +139,8 @@ MARK_S = TOTAL_S + 10
 longer than that."""
 LEASE_S = 3.0
 """With a database: so long a leader that is not heard of leads on."""
+SILENT_S = 10.0
+"""With a database: how long it may take to answer before a process says that it is not ready."""
 LOOKUP_S = 8.0
 """How long the addresses of a name are waited for; less than CONNECT_S, so that the reason says what was slow."""
 LOOKUPS_MAX = 1_024

@@ -30,6 +30,8 @@ LOOK_S = 0.5
 RELEASE_S = 2.0
 """How long a process that stops tries to say that it leads no more; others know it LEASE_S later anyway."""
 
+SILENT = "the database does not answer"
+
 Answer = TypeVar("Answer")
 
 
@@ -80,7 +82,7 @@ class Leading:
         while not self._retired.is_set():
             began = self._clock.monotonic_ms()
             try:
-                number = await self.ask(self._leader.claim)
+                number = await self._patiently(self._leader.claim)
             except FAULTS as error:
                 self._failed(in_words(error, "the database"))
                 number = None
@@ -107,7 +109,18 @@ class Leading:
         log.say("leader.leads_no_more", term=number)
         with suppress(*FAULTS):
             # Others need not wait for the end of its lease.
-            await self.ask(self._leader.release, number)
+            await self._patiently(self._leader.release, number)
+
+    async def _patiently(self, question: Callable[..., Answer], *said: Any) -> Answer:
+        """As `ask`; for as long as it takes, but one that takes long is a fault."""
+        asking = asyncio.ensure_future(self.ask(question, *said))
+        try:
+            await asyncio.wait((asking,), timeout=LEASE_S)
+            if not asking.done():
+                self._failed(SILENT)
+            return await asking
+        finally:
+            asking.cancel()
 
     async def _begin(self, term: LedTerm) -> None:
         try:
@@ -131,6 +144,7 @@ class Leading:
                 async with asyncio.timeout(max(until - began, 0) / 1_000):
                     is_ours = await self.ask(self._leader.renew, term.number)
             except TimeoutError:
+                self._failed(SILENT)
                 return
             except FAULTS as error:
                 self._failed(in_words(error, "the database"))

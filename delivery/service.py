@@ -22,7 +22,7 @@ from core.gauges import Sample
 from core.ledger.fault import FAULTS
 from core.ledger.store import Database
 from core.ledger.view_store import SharedViews
-from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, STOP_S, YOUNG_REQUESTS_MAX
+from core.limits import COMMIT_UNITS_MAX, READY_BYTES_MAX, SILENT_S, STOP_S, YOUNG_REQUESTS_MAX
 from core.log import Log
 from core.model.portal_event import Received
 from core.office import Office
@@ -237,6 +237,8 @@ class Service:
         fault = self.office.writer.health.fault or self.office.recorder.damage
         if fault is not None:
             reasons.append(f"the ledger cannot write: {fault}")
+        elif self.office.database is not None and (waits_s := self.office.writer.waits_s) > SILENT_S:
+            reasons.append(f"the database does not answer: it was asked {waits_s:.0f} s ago")
         if self.office.views.damage is not None:
             reasons.append(self.office.views.damage)
         reasons += self.office.plugins.reasons()

@@ -64,12 +64,20 @@ class Writer:
         self._is_closed = self._is_looking = self._must_look = False
         self.commit_ms, self.commit_events = Histogram(LATENCY_BOUNDS), Histogram(SIZE_BOUNDS)
         self.commits_failed = self.commits_alone = 0
-        self._begun_at = 0.0
+        self._begun_at = self._looks_since = 0.0
 
     @property
     def units_waiting(self) -> int:
         """Units that have no answer yet."""
         return sum(len(units) for units, _ in self._committing) + self._waiting.n_units
+
+    @property
+    def waits_s(self) -> float:
+        """How long the ledger has not answered what it was asked last; 0 when it has."""
+        now = asyncio.get_running_loop().time()
+        since = [self._begun_at] if self._committing else []
+        since += [self._looks_since] if self._is_looking else []
+        return now - min(since, default=now)
 
     def follow(self, follower: Follow) -> None:
         """Hand every new segment to *follower*, in order, on the loop, after its callers were answered."""
@@ -189,7 +197,9 @@ class Writer:
             self._must_look = True
         elif not self._is_closed:
             self._is_looking, self._must_look = True, False
-            looking = asyncio.get_running_loop().run_in_executor(self._executor, self._appender.look)
+            loop = asyncio.get_running_loop()
+            self._looks_since = loop.time()
+            looking = loop.run_in_executor(self._executor, self._appender.look)
             looking.add_done_callback(self._looked)
 
     def _looked(self, future: asyncio.Future[Appended]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from core.ledger.store import Database
 from tests.faults.live import Live
+from tests.ledger.wire import Wire
 from tests.postgres import ENVIRONMENT, drop, new_database
 
 
@@ -32,3 +36,24 @@ async def test_a_fault_that_ends_while_it_takes_over_holds_nothing_back(database
         await live.webhook(f"http://127.0.0.1:{mailbox.port}/all")
         (number,) = await live.events()
         await live.until(lambda: number in mailbox.came)
+
+
+async def test_a_database_that_says_nothing_is_said_to_say_nothing(
+    database, mailbox, tmp_path, tmp_path_factory, monkeypatch
+):
+    """A connection that is whole and silent breaks nothing. A process says that it is not ready all the same, also one
+    that has nothing to record; what was asked meanwhile is answered when the database speaks again."""
+    monkeypatch.setattr("delivery.service.SILENT_S", 0.5)
+    wire = Wire(database.url, tmp_path_factory.mktemp("w"))
+    live = Live(tmp_path, environment=ENVIRONMENT, database=Database(wire.database, database.schema))
+    async with live:
+        await live.webhook(f"http://127.0.0.1:{mailbox.port}/all")
+        await live.until(lambda: live.service.carrier)
+        wire.hold()
+        await live.until(lambda: len([why for why in live.service.readiness() if "does not answer" in why]) == 2)
+        publishing = asyncio.create_task(live.events())
+        wire.go_on()
+        (number,) = await publishing
+        await live.until(lambda: number in mailbox.came)
+        await live.until(lambda: not live.service.readiness())
+    wire.close()

@@ -83,6 +83,13 @@ class Wire:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def hold(self):
+        """Pass on nothing, and break nothing, until `go_on`."""
+        self.flows.clear()
+
+    def go_on(self):
+        self.flows.set()
+
     def close(self):
         self.flows.set()
         for end in (self._listening, *self._open):
