@@ -131,6 +131,11 @@ LINES = {
         "stopped: {finished} deliveries under way were finished, {cut_off} cut off and due again at the next start; "
         "{waiting} deliveries wait in the outbox",
     ),
+    "serve.left": Line(
+        INFO,
+        "stopped: {finished} deliveries under way were finished, {cut_off} cut off and due again; whoever leads goes "
+        "on with what waits",
+    ),
     "clock.set": Line(WARNING, "the clock was set {way} by {by_s:.1f} s: what waits for a retry keeps its wait"),
     "tracing.missing": Line(
         WARNING, "OTEL_… asks for traces, and what makes them is missing: pip install 'hookledger[otel]'"

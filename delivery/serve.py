@@ -27,10 +27,11 @@ from core.tracing import Tracing
 from core.web import app, operator
 from delivery import roles
 from delivery.connections import Connections
+from delivery.left import Left
 from delivery.loop import run
 from delivery.reception import Reception
 from delivery.resolver import DnsResolver
-from delivery.service import Left, Service
+from delivery.service import Service
 
 log = Log("serve")
 
@@ -85,7 +86,10 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
     finally:
         left = await _stop(service, (public, private), settings.stop_s)
         guard.close()
-    log.say("serve.stopped", finished=left.finished, cut_off=left.cut_off, waiting=left.waiting)
+    if left.waiting is None and left.is_shared:
+        log.say("serve.left", finished=left.finished, cut_off=left.cut_off)
+    else:
+        log.say("serve.stopped", finished=left.finished, cut_off=left.cut_off, waiting=left.waiting)
     if not (log.is_on(INFO) and _is_one_place()):
         click.echo(str(left))
 

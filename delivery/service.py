@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from ssl import SSLContext
-from typing import NamedTuple
 
 from aiohttp.abc import AbstractResolver
 
@@ -33,27 +32,12 @@ from delivery.carrier import Carrier, Means, closed_outbox
 from delivery.files import open_files_max, shares
 from delivery.leading import Leading, LedTerm
 from delivery.lean_sender import LeanSender
+from delivery.left import Left
 from delivery.schedule import SCHEDULE_S
 from delivery.sender import Sender
 from delivery.url_check import url_check
 
 log = Log("leader")
-
-
-class Left(NamedTuple):
-    """What a stopped service leaves: how many requests were finished, how many cut off, and how many deliveries wait,
-    those cut off among them; None: that could not be read."""
-
-    finished: int
-    cut_off: int
-    waiting: int | None
-
-    def __str__(self) -> str:
-        waiting = "an unknown number of" if self.waiting is None else f"{self.waiting:,}"
-        return (
-            f"stopped: {self.finished:,} deliveries under way were finished, {self.cut_off:,} cut off and due again at"
-            f" the next start; {waiting} deliveries wait in the outbox"
-        )
 
 
 class Service:
@@ -297,4 +281,4 @@ class Service:
         if self.office.tracing is not None:
             await asyncio.get_running_loop().run_in_executor(self.office.reading, self.office.tracing.close)
         await self.office.close()
-        return Left(max(self._under_way - cut_off, 0), cut_off, waiting)
+        return Left(max(self._under_way - cut_off, 0), cut_off, waiting, self.office.database is not None)
