@@ -48,7 +48,7 @@ class Member:
         self.data, self.log = folder / name, folder / f"{name}.log"
         self._words = [word for role in roles for word in ("--role", role)]
         self._environment = {key: said for key, said in os.environ.items() if not key.startswith("HOOKLEDGER_")}
-        self._environment |= {**ENVIRONMENT, "HOOKLEDGER_CONFIG": os.devnull}
+        self._environment |= {**ENVIRONMENT, "HOOKLEDGER_CONFIG": os.devnull, "PYTHONFAULTHANDLER": "1"}
         self._environment |= {"HOOKLEDGER_DATABASE": database.url, "HOOKLEDGER_SCHEMA": database.schema}
         self.process: asyncio.subprocess.Process | None = None
         self.url: str | None = None

@@ -212,7 +212,8 @@ class World:
             self.ended_s.append(now_s() - began)
         except TimeoutError:
             self.problems.append(f"{member.name} did not end within {ENDS_S} s of SIGTERM at {began:.3f}")
-            process.kill()
+            # With the stacks of all its threads in its log.
+            process.send_signal(signal.SIGABRT)
         else:
             self.counts["told to end"] += 1
             if code:
