@@ -7,7 +7,6 @@ Processes notify only while another one is there, which shows by a lock on the c
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -21,6 +20,8 @@ log = Log("ledger")
 
 LOOK_S = 5.0
 """How often it is looked whether there is something new, whatever was heard."""
+STOP_S = 1.0
+"""How long a connection may take to be given up."""
 AGAIN_S = 1.0
 """How long until a connection that broke is made again."""
 
@@ -42,8 +43,8 @@ class Hearing:
         """Hear nothing more."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            # psycopg asks the server to stop what it does, and waits for its answer; there may be none.
+            await asyncio.wait({self._task}, timeout=STOP_S)
 
     async def _hear(self) -> None:
         while True:
