@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -23,6 +22,8 @@ PROGRAM = "hookledger"
 INTERRUPTED = 130
 OF_POSTGRESQL = {"psycopg", "psycopg_pool"}
 """What the extra `postgres` installs."""
+OF_DATABASES = ("sqlite3", "eventsourcing.persistence", "psycopg.errors", "psycopg")
+"""Where what a database says no with is from; not imported for who needs none."""
 
 
 class Named(NamedTuple):
@@ -85,7 +86,18 @@ def run(args: Sequence[str] | None, named: Mapping[str, Named], obj: Any) -> NoR
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What cannot be written in the terminal's encoding is written in other words, and is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(_end(door_of(named), args, obj))
+    sys.exit(_run(door_of(named), args, obj))
+
+
+def _run(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
+    """As `_end`, and say in one line what a file or a database says no with."""
+    try:
+        return _end(door, args, obj)
+    except Exception as error:
+        if type(error).__module__ not in OF_DATABASES:
+            raise
+        first, _, _ = str(error).strip().partition("\n")
+        return _failed(f"the data cannot be read or written: {first}", 1)
 
 
 def _end(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
@@ -113,8 +125,6 @@ def _end(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
         if sys.stdout is out and not _is_broken_pipe(end.__context__):
             raise
         return _unread(out)
-    except sqlite3.Error as error:
-        return _failed(f"the data cannot be read or written: {error}", 1)
     except OSError as error:
         if _is_broken_pipe(error):
             return _unread(out)

@@ -95,8 +95,8 @@ def master_key(
         key = given_key({}, path)
     if key is None:
         raise LedgerError(
-            f"the master key {path} is gone, and without it no webhook's secret can be read: "
-            f"bring it back, or set {KEY_VARIABLE}"
+            f"the master key {path} is not there, and without it no webhook's secret can be read: "
+            f"bring it, name the --data that has it, or set {KEY_VARIABLE}"
         )
     return MasterKey(key)
 

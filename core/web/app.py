@@ -64,11 +64,14 @@ def build(
 ) -> web.Application:
     """The application for everybody who reaches the port. Not *takes_events*: only how the process does."""
     app = web.Application(middlewares=[counted(office.tally), problems], client_max_size=REQUEST_BYTES_MAX)
-    if takes_events:
-        app.add_routes(events.routes(office, intake_bytes_max))
+    app.add_routes(events.routes(office, intake_bytes_max) if takes_events else [web.post(events.PATH, _elsewhere)])
     app.add_routes(health.routes(readiness, office.plugins.notes))
     app.add_routes(metrics.routes(office, readiness))
     return app
+
+
+async def _elsewhere(_: web.Request) -> web.StreamResponse:
+    raise NotFoundError("this process takes no portal events, it has no role api: publish to one that has")
 
 
 @web.middleware

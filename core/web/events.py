@@ -19,6 +19,7 @@ from core.web.content import Read, reader_of
 from core.web.traced import traced
 from core.wire.trace import HEADER
 
+PATH = "/api/ledger/events"
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -68,7 +69,7 @@ def routes(office: Office, bytes_max: int) -> list[web.RouteDef]:
             body.clear()
         return answer(results)
 
-    return [web.post("/api/ledger/events", post)]
+    return [web.post(PATH, post)]
 
 
 def _in_trace(event: Checked | Rejected, context: str) -> Checked | Rejected:

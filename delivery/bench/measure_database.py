@@ -17,9 +17,9 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from core.ledger.postgres.database import connected
 from core.ledger.postgres.founding import found
 from core.ledger.postgres.migrate import views_schema
-from core.ledger.postgres.recorder import connect
 from core.ledger.store import Database
 from core.settings import KEY_VARIABLE
 from delivery.bench import client
@@ -38,7 +38,7 @@ ENVIRONMENT = {KEY_VARIABLE: "b" * 64}
 async def ledger(url: str) -> AsyncIterator[Database]:
     """An empty ledger in a schema of its own, for as long as it is entered."""
     database = Database(url, f"hookledger_bench_{os.getpid()}_{time.monotonic_ns() % 10**9}")
-    with closing(connect(url, "public")) as connection:
+    with connected(url, "public") as connection:
         found(connection, database.schema, ENVIRONMENT, Path(os.devnull), os.urandom)
         try:
             yield database

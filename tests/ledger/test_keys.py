@@ -93,7 +93,7 @@ def test_a_mark_stands_for_its_data_under_one_key_only():
 
 def test_a_lost_key_file_is_not_replaced(tmp_path):
     """Where a ledger has sealed secrets, a missing key is told, and no new one takes its place."""
-    with pytest.raises(LedgerError, match="is gone"):
+    with pytest.raises(LedgerError, match="is not there"):
         master_key({}, tmp_path, nothing_drawn, create=False)
     assert list(tmp_path.iterdir()) == []
 

@@ -165,9 +165,10 @@ async def test_a_refused_password_is_not_repeated(place, schema):
 
 
 async def test_a_schema_that_is_none_is_refused(place, schema):
-    """Its name goes into notices and locks: letters, digits and underscores."""
-    ran = await place.run("migrate", "--database", schema.url, "--schema", 'x"; DROP')
-    assert (ran.code, "is no schema's name" in ran.err) == (2, True)
+    """Its name goes into notices and locks, and that of the views' schema is longer."""
+    for name in ('x"; DROP', "x" * 58, "pg_x", "information_schema", "other_views"):
+        ran = await place.run("migrate", "--database", schema.url, "--schema", name)
+        assert (ran.code, ran.err.count("\n"), "is no name for a ledger's schema" in ran.err) == (2, 1, True), name
 
 
 def as_user(url, user, password):

@@ -12,7 +12,7 @@ from itertools import count
 
 import psycopg
 
-from core.errors import LedgerError
+from core.errors import LedgerBusyError, LedgerError
 from core.ledger.copy import COMMITS, OF_COMMITS, Row, Rows, Table
 from core.ledger.postgres.database import in_words, named
 from core.ledger.postgres.migrate import FORM, form_of, unfit
@@ -38,6 +38,8 @@ class PostgresStore:
             for name in NO_LIMITS:
                 connection.execute(f"SET {name} = 0")
             connection.execute("SELECT pg_advisory_lock(8420, hashtext(current_schema()::text))")
+            if source and self.rows("SELECT FROM leader WHERE until > clock_timestamp()"):
+                raise LedgerBusyError(f"a process leads on {self.path}: stop all that use it, and type this again")
             if source and self.rows("SELECT FROM copying"):
                 raise LedgerError(f"{self.path} has half a ledger itself: finish that copy first")
 

@@ -16,10 +16,14 @@ from core.settings import DATABASE_SCHEMES
 
 HIDDEN = "…"
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
-SCHEMA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+SCHEMA_NAME = re.compile(r"(?!pg_|information_schema)[A-Za-z_][A-Za-z0-9_]{0,56}(?<!_views)")
+
+FULL = re.compile("too many (connections|clients)|remaining connection slots")
+"""What is said, without a code, to who connects once too often."""
 
 WHAT_TO_DO = {
-    "42501": "let its user do that, or name in the URL the user whose tables they are",
+    "53300": "it has no connections left: raise max_connections, or the role's limit, or stop what else uses it",
+    "42501": "let its user do that (`migrate --grant ROLE`), or name in the URL the user whose tables they are",
     "25006": "it may only be read: name the primary server",
     "55P03": "another process holds the ledger: stop what runs on it, and type this again",
     "57014": "it takes too long: see what else runs on the server",
@@ -48,7 +52,9 @@ def check_place(url: str, schema: str) -> None:
             "and what is special in a name or a password as %40 for @"
         ) from None
     if not SCHEMA_NAME.fullmatch(schema):
-        raise InvalidInputError(f"{schema!r} is no schema's name: letters, digits and _, up to 63 of them")
+        raise InvalidInputError(
+            f"{schema!r} is no name for a ledger's schema: letters, digits and _, up to 57 of them, not pg_… or …_views"
+        )
 
 
 @contextmanager
@@ -70,7 +76,7 @@ def named(url: str) -> str:
 
 def in_words(error: psycopg.Error, url: str) -> str:
     """The line for *error*, with what to do."""
-    code = error.sqlstate
+    code = error.sqlstate or ("53300" if FULL.search(str(error)) else None)
     said = without_secrets(" ".join(str(error).split()), url)
     if code is None:
         return (

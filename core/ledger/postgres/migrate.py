@@ -48,6 +48,9 @@ def migrate(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> 
     execute = connection.execute
     execute("SELECT pg_advisory_lock(%s, %s)", LOCK)
     try:
+        encoding = execute("SHOW server_encoding").fetchone()
+        if encoding != ("UTF8",):
+            raise LedgerError(f"the database's encoding is {(encoding or ('',))[0]}: make one with ENCODING 'UTF8'")
         for name in (schema, views_schema(schema)):
             if execute("SELECT FROM pg_namespace WHERE nspname = %s", (name,)).fetchone() is None:
                 # Asked first: whoever owns the schemas need not be let make others.
@@ -69,6 +72,9 @@ def migrate(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> 
                     execute(migration.sql)
                     execute("INSERT INTO migrations (number, name) VALUES (%s, %s)", (migration.number, migration.name))
                 done.append(migration.name)
+        # What is new since, a role that was let do this is to be let do, too.
+        for role in _granted(connection):
+            grant(connection, schema, role)
         return done
     finally:
         execute("SELECT pg_advisory_unlock(%s, %s)", LOCK)
@@ -90,6 +96,15 @@ def grant(connection: psycopg.Connection[tuple[object, ...]], schema: str, role:
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {views} TO {role}",
         ):
             connection.execute(SQL(statement).format(**names))
+
+
+def _granted(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
+    """Roles that were let write the ledger, but for its owner."""
+    rows = connection.execute(
+        "SELECT grantee::regrole::text FROM pg_proc, aclexplode(proacl)"
+        " WHERE oid = to_regproc('append') AND privilege_type = 'EXECUTE' AND grantee NOT IN (0, proowner)"
+    ).fetchall()
+    return [str(role).strip('"').replace('""', '"') for (role,) in rows]
 
 
 def views_schema(schema: str) -> str:

@@ -81,6 +81,10 @@ def configure(connection: Connection, schema: str, timeout_s: float = READ_S) ->
     """Make a new connection ours: the schema first on its search path, no waiting without end."""
     connection.adapters.register_dumper(Array, ArrayDumper)
     connection.execute(SQL("SET search_path TO {}, pg_temp").format(Identifier(schema)))
+    # What is acknowledged is on disk, whatever the server does for others.
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
     for name, value in (
         ("statement_timeout", timeout_s),
         ("lock_timeout", LOCK_S),

@@ -40,6 +40,17 @@ KINDS = (
     "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute"
     " WHERE attrelid=CAST(? AS regclass) AND attnum>0 AND NOT attisdropped ORDER BY attnum"
 )
+USABLE = "SELECT FROM pg_namespace WHERE nspname=? AND has_schema_privilege(oid, 'USAGE')"
+OURS = """
+    SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE nspname = %s AND relkind = 'r' AND pg_get_userbyid(relowner) = current_user
+"""
+LET = SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {} {}")
+OTHERS = """
+    SELECT DISTINCT rolname, nspowner = pg_roles.oid
+    FROM pg_namespace LEFT JOIN LATERAL aclexplode(nspacl) ON privilege_type = 'USAGE', pg_roles
+    WHERE nspname = %s AND pg_roles.oid IN (nspowner, grantee) AND rolname <> current_user
+"""
 ALONE = "SELECT pg_advisory_xact_lock(8420, hashtext(current_schema()::text))"
 """Tables are made by one process at a time."""
 
@@ -74,10 +85,19 @@ class PostgresViews:
 
     def _compare(self, head: int | None) -> None:
         with self._transaction() as writing:
+            if writing.one(USABLE, (self.schema,)) is None:
+                raise LedgerError(
+                    f"there is no schema {self.schema} for views, or it may not be used: `hookledger migrate` as the "
+                    "owner, with --grant for another role"
+                )
             if writing.one("SELECT to_regclass('tracking') IS NULL") == (True,):
                 writing.execute(ALONE)
                 writing.execute(TRACKING)
+                writing.let_others(self.schema)
             row = writing.one("SELECT coalesce(max(position), 0) FROM tracking")
+            if head is not None and row is not None and row[0] > head:
+                # Others go on while this one begins.
+                head = max(head, writing.head_of(self.ledger))
         if head is not None and row is not None and row[0] > head:
             raise LedgerError(
                 f"the ledger ends at position {head}, and its views have seen {row[0]}: what was recorded last is "
@@ -101,6 +121,7 @@ class PostgresViews:
             if row is None:
                 writing.execute(ALONE)
                 writing.make(tables)
+                writing.let_others(self.schema)
                 writing.execute("INSERT INTO tracking VALUES (?, 0) ON CONFLICT (view) DO NOTHING", (view,))
                 row = writing.one(SEEN, (view,))
         assert row is not None
@@ -178,6 +199,20 @@ class Session:
         """Whether this is the term, and will be until the transaction ends."""
         asked = SQL("SELECT FROM {}.leader WHERE term = %s FOR KEY SHARE").format(ledger)
         return self._connection.execute(asked, (term,)).rowcount == 1
+
+    def head_of(self, ledger: Identifier) -> int:
+        """Where the ledger ends by now."""
+        asked = SQL("SELECT coalesce(max(last), 0) FROM {}.commits").format(ledger)
+        row = self._connection.execute(asked).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def let_others(self, schema: str) -> None:
+        """Tables belong to whoever makes them first: let the schema's owner, and all who may use it, have them too."""
+        made = self._connection.execute(OURS, (schema,)).fetchall()
+        for role, is_owner in self._connection.execute(OTHERS, (schema,)).fetchall() if made else ():
+            tables = SQL(", ").join(Identifier(schema, table) for (table,) in made)
+            option = SQL("WITH GRANT OPTION" if is_owner else "")
+            self._connection.execute(LET.format(tables, Identifier(role), option))
 
     def insert(self, table: str, columns: int, values: list[Any], otherwise: str = "") -> None:
         if values:
