@@ -58,6 +58,8 @@ def set_up(stream: TextIO, form: Form, level: str) -> LogHandler:
     logging.getLogger(ROOT).setLevel(level.upper())
     # It logs a traceback for whatever a stranger sends that is not HTTP.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    # It says at every try that a broker is away; delivery/kafka says so once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     return handler
 
 

@@ -121,6 +121,13 @@ LINES = {
     "outbox.stuck": Line(CRITICAL, "rows of webhook {webhook} cannot be read; trying again"),
     "reaction.waits": Line(ERROR, "a reaction waits: {error}", often=True),
     "cancelling.stuck": Line(ERROR, "webhook {webhook}: {deliveries} deliveries cannot be cancelled: {answer}"),
+    "kafka.away": Line(ERROR, "the {client} waits, and goes on by itself: {error}"),
+    "kafka.back": Line(WARNING, "the {client} is connected again"),
+    "kafka.bug": Line(ERROR, "the {client} failed by a fault of ours, and begins anew"),
+    "kafka.not_closed": Line(WARNING, "the {client} could not be closed within {limit_s:g} s, and is left behind"),
+    "kafka.not_released": Line(
+        WARNING, "the {client} gave {partitions} away before all that was under way of it had come to its end"
+    ),
     # The process
     "serve.started": Line(INFO, "version {version} has started on {address}, with the ledger in {data}"),
     "serve.stopping": Line(

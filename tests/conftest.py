@@ -18,6 +18,8 @@ settings.register_profile(
 settings.load_profile("hookledger")
 
 FAULTS = Path("tests/faults")
+SMALL_ONLY = pytest.StashKey[str]()
+"""What the last line says of the brokers, if not all could be had."""
 
 
 @pytest.fixture(name="tell")
@@ -27,7 +29,7 @@ def _tell(record_property: Callable[[str, object], None]) -> Callable[[object], 
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests told, and the fault suite's count."""
+    """What tests told, the fault suite's count, and which brokers there were."""
     ran = list(_ran(terminalreporter))
     for report in ran:
         for name, said in report.user_properties:
@@ -37,6 +39,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if faults:
         passed = sum(report.passed for report in faults)
         terminalreporter.write_line(f"fault suite: {passed} of {len(faults)} faults met as expected")
+    brokers = {said for report in ran for name, said in report.user_properties if name == "broker"}
+    for broker in sorted(brokers):
+        terminalreporter.write_line(f"brokers: {broker}")
+    if brokers and not any(broker.startswith("Apache") for broker in brokers):
+        terminalreporter.config.stash[SMALL_ONLY] = f"Kafka was tested on the small broker only, {min(brokers)}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The very last line, below what pytest says last, where something was not tested at all."""
+    said = config.stash.get(SMALL_ONLY, None)
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if said is not None and terminal is not None:
+        terminal.write_line(said)
 
 
 def _ran(terminalreporter: pytest.TerminalReporter) -> Iterator[pytest.TestReport]:

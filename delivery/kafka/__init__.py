@@ -1,0 +1,1 @@
+"""Kafka, behind ports of our own: the only folder that knows kafka-python."""

@@ -1,0 +1,280 @@
+"""A member of a consumer group: one thread owns the client, and the loop takes what it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError, RebalanceInProgressError, RetriableError
+from kafka.structs import OffsetAndMetadata
+
+from delivery.kafka.ahead import ReadAhead
+from delivery.kafka.client import AGAIN_S, Outage, log, opened, text_of
+from delivery.kafka.commits import Asked, Commits, joined
+from delivery.kafka.records import Partition, Record
+from delivery.kafka.settings import Settings
+
+CONSUMED_RECORDS_MAX = 10_000
+"""Records read ahead that nobody has taken; beyond it their partitions are paused until half of them are."""
+CONSUMED_BYTES_MAX = 32 * 1024 * 1024
+"""Bytes of the same."""
+RELEASE_S = 4.0
+"""How long a partition that another member is to have waits for what is under way of it; less than a session."""
+CLOSE_S = 12.0
+"""How long a client may take to close; then its thread is left behind."""
+POLL_MS = 50
+"""How long a look for records waits for some, and what is to be committed for its turn."""
+COMMIT_MS = 1_000
+"""How long one try to commit may hold up the reading."""
+
+Assigned = Callable[[frozenset[Partition]], None]
+Released = Callable[[frozenset[Partition]], Awaitable[None]]
+
+
+class Consumer:
+    """The form of `Incoming` over Kafka.
+
+    *assigned* is called on the loop when partitions become ours. *released* is awaited there before they become
+    somebody else's: meanwhile what is under way of them can still be committed. Records of them that nobody has taken
+    are gone by then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        group: str,
+        topics: Sequence[str],
+        *,
+        assigned: Assigned,
+        released: Released,
+        records_max: int = CONSUMED_RECORDS_MAX,
+        bytes_max: int = CONSUMED_BYTES_MAX,
+    ) -> None:
+        self._arguments = {
+            **settings.consumer(),
+            "group_id": group,
+            "partition_assignment_strategy": [CooperativeStickyAssignor],
+        }
+        self._topics = list(topics)
+        self._assigned, self._released = assigned, released
+        self._name = f"consumer of {', '.join(topics)}"
+        self._outage = Outage(self._name, settings.servers)
+        self._commits = Commits()
+        self._owned: set[Partition] = set()
+        self._ahead = ReadAhead(records_max, bytes_max)
+        self._arrived, self._ended = asyncio.Event(), asyncio.Event()
+        self._closing = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
+    @property
+    def fault(self) -> str | None:
+        return self._outage.fault
+
+    @property
+    def waiting(self) -> int:
+        """Records that were read, and not taken."""
+        return self._ahead.records
+
+    async def take(self) -> list[Record]:
+        while True:
+            if records := self._ahead.take():
+                return records
+            if self._closing.is_set():
+                return []
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> str | None:
+        made: asyncio.Future[str | None] = self._loop.create_future()
+
+        def told(why: str | None) -> None:
+            if not made.done():
+                made.set_result(why)
+
+        self._commits.ask(dict(offsets), lambda why: self._tell(told, why))
+        return await made
+
+    async def close(self) -> None:
+        self._closing.set()
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._ended.wait()
+        except TimeoutError:
+            log.say("kafka.not_closed", client=self._name, limit_s=CLOSE_S)
+        self._commits.close("it is closed")
+
+    # On the thread of the client
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._member()
+            except (KafkaError, OSError) as error:
+                self._outage.failed(error)
+            except Exception as bug:  # noqa: BLE001 -- of kafka-python or ours: the thread must not end by it
+                log.say("kafka.bug", bug, client=self._name)
+                self._outage.failed(bug)
+            self._closing.wait(AGAIN_S)
+        self._commits.close("it is closed")
+        self._tell(self._ended.set)
+
+    def _member(self) -> None:
+        """Be one of the group, until it is left."""
+        consumer, network = opened(KafkaConsumer, self._arguments)
+        try:
+            self._find(network)
+            consumer.subscribe(self._topics, listener=_Rebalance(self, consumer, network))
+            while not self._closing.is_set():
+                self._look(consumer)
+                self._commit(consumer)
+                paused = consumer.paused()
+                if self._ahead.is_full():
+                    consumer.pause(*(consumer.assignment() - paused))
+                elif paused:
+                    consumer.resume(*paused)
+                polled = consumer.poll(POLL_MS)
+                if polled:
+                    self._ahead.put([_record(one) for records in polled.values() for one in records])
+                    self._tell(self._arrived.set)
+            self._commit(consumer)
+        finally:
+            consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
+
+    def _find(self, network: Any) -> None:
+        """Wait until all topics are there: a member that joins before would be given nothing of them for long."""
+        cluster = network.cluster
+        cluster.set_topics(self._topics)
+        while not self._closing.is_set():
+            missing = [topic for topic in self._topics if not cluster.partitions_for_topic(topic)]
+            if not missing:
+                return
+            self._outage.silent(f"there is no topic {', '.join(missing)}")
+            with suppress(RetriableError):
+                network._net.run(network._manager.wait_for, cluster.request_update(), COMMIT_MS)  # noqa: SLF001
+            self._closing.wait(POLL_MS / 1000)
+
+    def _look(self, consumer: Any) -> None:
+        """Whether its group's coordinator is there: it hears from it every two seconds, whatever there is to read."""
+        coordinator = consumer._coordinator  # noqa: SLF001 -- nothing public tells of it
+        if coordinator.coordinator_unknown():
+            self._outage.silent()
+        else:
+            self._outage.end()
+        if coordinator.rejoining:
+            # A leader that joins again because of its topics forgets that it does, when `poll` returns before the
+            # answer: without this nobody would look at that, and it would send no heartbeat again.
+            coordinator.request_rejoin()
+
+    def _commit(self, consumer: Any) -> None:
+        asked = self._commits.take(self._owned)
+        if asked:
+            try:
+                consumer.commit(_offsets(asked), timeout_ms=COMMIT_MS)
+            except KafkaError as error:
+                self._not_committed(asked, error)
+            else:
+                _answer(asked, None)
+
+    def _not_committed(self, asked: list[Asked], error: KafkaError) -> None:
+        if isinstance(error, RetriableError | RebalanceInProgressError):
+            self._commits.put_back(asked)
+        else:
+            _answer(asked, text_of(error))
+
+    def _tell(self, call: Callable[..., object], *words: object) -> None:
+        """Call it on the loop."""
+        try:
+            self._loop.call_soon_threadsafe(call, *words)
+        except RuntimeError:
+            # It is closed, and this process ends.
+            self._closing.set()
+
+    # On the thread of the client's network, while its own waits for it in `poll` or `close`
+
+    def gained(self, partitions: frozenset[Partition]) -> None:
+        self._owned |= partitions
+        self._tell(self._assigned, partitions)
+
+    async def let_go(self, partitions: frozenset[Partition], consumer: Any, network: Any) -> None:
+        """Wait for the loop to let go of them, and commit what it asks for meanwhile; heartbeats go on."""
+        self._ahead.forget(partitions)
+        released = self._ask_loop(partitions)
+        until = time.monotonic() + RELEASE_S
+        while not released.is_set() and time.monotonic() < until:
+            await self._commit_meanwhile(consumer)
+            await network._net.sleep(0.005)  # noqa: SLF001 -- it has no other clock
+        await self._commit_meanwhile(consumer)
+        if not released.is_set():
+            log.say("kafka.not_released", client=self._name, partitions=", ".join(map(str, sorted(partitions))))
+        self._owned -= partitions
+
+    def _ask_loop(self, partitions: frozenset[Partition]) -> threading.Event:
+        """It is set when the loop has let go."""
+        done = threading.Event()
+        running: set[asyncio.Task[None]] = set()
+
+        async def release() -> None:
+            try:
+                await self._released(partitions)
+            except Exception as bug:  # noqa: BLE001 -- the partitions go away all the same
+                log.say("kafka.bug", bug, client=self._name)
+            finally:
+                done.set()
+                running.clear()
+
+        self._tell(lambda: running.add(self._loop.create_task(release())))
+        return done
+
+    async def _commit_meanwhile(self, consumer: Any) -> None:
+        asked = self._commits.take(self._owned)
+        if asked:
+            try:
+                # What `commit` does, for who is on this thread already.
+                await consumer._coordinator._commit_offsets_sync_async(_offsets(asked), COMMIT_MS)  # noqa: SLF001
+            except KafkaError as error:
+                self._not_committed(asked, error)
+            else:
+                _answer(asked, None)
+
+
+class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]
+    """What a group's coordinator says of who has which partition."""
+
+    def __init__(self, owner: Consumer, consumer: Any, network: Any) -> None:
+        self._owner, self._consumer, self._network = owner, consumer, network
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        self._owner.gained(_partitions(assigned))
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        await self._owner.let_go(_partitions(revoked), self._consumer, self._network)
+
+
+def _partitions(theirs: Iterable[Any]) -> frozenset[Partition]:
+    return frozenset(Partition(one.topic, one.partition) for one in theirs)
+
+
+def _record(one: Any) -> Record:
+    headers = tuple(one.headers)
+    return Record(one.topic, one.partition, one.offset, one.key, one.value, headers, one.timestamp)
+
+
+def _offsets(asked: list[Asked]) -> dict[Any, Any]:
+    return {
+        TopicPartition(partition.topic, partition.number): OffsetAndMetadata(offset, "", -1)
+        for partition, offset in joined(asked).items()
+    }
+
+
+def _answer(asked: list[Asked], why: str | None) -> None:
+    for one in asked:
+        one.answer(why)
