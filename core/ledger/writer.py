@@ -238,9 +238,9 @@ class Writer:
     def _failed(self, done: list[Submitted], error: BaseException) -> None:
         self.health.at_fault(error)
         wait_s = DAMAGED_AGAIN_S if self._appender.recorder.damage is not None else WRITE_AGAIN_S
-        refusal = OverloadedError(
-            f"the ledger cannot write: {self.health.fault}; nothing was kept", retry_after_s=wait_s
-        )
+        # What a database says tells outsiders of the inside: that is for the log, and for readiness.
+        why = "its database does not take it just now" if self.is_shared else self.health.fault
+        refusal = OverloadedError(f"the ledger cannot write: {why}; nothing was kept", retry_after_s=wait_s)
         for _, on_answers in done:
             on_answers(refusal)
 

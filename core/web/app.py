@@ -83,7 +83,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(error)
     except FAULTS as error:
         log.say("request.unreadable", method=request.method, path=request.path, error=error)
-        return problem(OverloadedError(f"the data cannot be read just now: {error}"))
+        return problem(
+            OverloadedError("the data cannot be read just now; whoever runs this service finds why in its log")
+        )
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
+import psycopg
 import pytest
 
+from core.errors import OverloadedError
 from core.ledger.unit import Entry, StaleDirectory, Unit
 from core.limits import MISSED_EVENTS_MAX
 from tests.builders import SOURCE, WAIT_S, neutral, open_office, sent, set_person, stream
@@ -164,3 +166,24 @@ async def test_who_does_not_lead_reads_what_moves_its_directory(offices):
     second.appender.last = begin
     assert len(second.appender.look().missed) == MISSED_EVENTS_MAX
     assert second.appender.last == begin + MISSED_EVENTS_MAX
+
+
+async def test_outsiders_are_not_told_what_the_database_says(offices):
+    """Who publishes hears that it cannot be written; the statement, and who asked, are for the log and readiness."""
+    office, _ = offices
+    schema = office.database.schema
+
+    def rename(name, new):
+        with psycopg.connect(office.database.url, autocommit=True) as connection:
+            connection.execute(f"SET search_path TO {schema}")
+            connection.execute(f"ALTER FUNCTION {name} RENAME TO {new}")
+
+    await asyncio.to_thread(rename, "append", "gone")
+    with pytest.raises(OverloadedError) as refused:
+        await office.intake.accept("1", sent({"type": "file.created"}), SOURCE)
+    assert str(refused.value) == ("the ledger cannot write: its database does not take it just now; nothing was kept")
+    assert "function append" in office.writer.health.fault
+    await asyncio.to_thread(rename, "gone", "append")
+    (accepted,) = await office.intake.accept("1", sent({"type": "file.created"}), SOURCE)
+    assert accepted.position == office.writer.head
+    assert office.writer.health.fault is None
