@@ -46,22 +46,24 @@ _NULL = msgspec.Raw(b"null")
 Attribute = str | bool | int
 
 
-def structured(raw: bytes, tenant: str, path: str = "$") -> Checked | Rejected:
+def structured(raw: bytes, tenant: str | None, path: str = "$") -> Checked | Rejected:
     """An event in the JSON format, in the structured mode. *path* is its place in the request, for errors."""
     return _checked(plain_of_structured(raw, path), tenant, path)
 
 
-def batch(body: bytes, tenant: str) -> list[Checked | Rejected]:
+def batch(body: bytes, tenant: str | None) -> list[Checked | Rejected]:
     """The events of a batch in the JSON format. InvalidInputError when it is not an array, or of too many."""
     return [structured(raw, tenant, f"$[{index}]") for index, raw in enumerate(elements_of(body.strip(SPACE)))]
 
 
-def binary(attributes: Mapping[str, str], content_type: str | None, body: bytes, tenant: str) -> Checked | Rejected:
-    """An event in the binary mode: its attributes by name, as text, without their prefix; its data is the body."""
-    return _checked(plain_of_binary(attributes, content_type, body), tenant, "$")
+def binary(
+    attributes: Mapping[str, str], content_type: str | None, body: bytes, tenant: str | None, prefix: str = "ce-"
+) -> Checked | Rejected:
+    """An event in the binary mode: its attributes by name, as text, without their *prefix*; its data is the body."""
+    return _checked(plain_of_binary(attributes, content_type, body, prefix), tenant, "$")
 
 
-def _checked(plain: bytes | Rejected, tenant: str, path: str) -> Checked | Rejected:
+def _checked(plain: bytes | Rejected, tenant: str | None, path: str) -> Checked | Rejected:
     event = plain if isinstance(plain, Rejected) else checked(plain, tenant, path)
     if isinstance(event, Rejected) and event.error == f"{path}.tenant: not yours":
         error = f"{event.error}: it is the last segment of source, where no attribute tenant says it"
@@ -93,12 +95,18 @@ def _header_value(name: str, value: str) -> str:
 
 def plain_of(raw: bytes, path: str) -> bytes | Rejected:
     """The plain form of an event that is either plain or, where it has a `specversion`, a structured CloudEvent."""
-    if b'"specversion"' in raw:
-        found = decoded(raw, path, _VERSION)
-        if isinstance(found, _Version) and found.specversion is not msgspec.UNSET:
-            return plain_of_structured(raw, path)
+    if is_one(raw, path):
+        return plain_of_structured(raw, path)
     value = decoded(raw, path, _VALUE)
     return value if isinstance(value, Rejected) else raw
+
+
+def is_one(raw: bytes, path: str) -> bool:
+    """Whether this is a CloudEvent in the JSON format: it has a `specversion`."""
+    if b'"specversion"' not in raw:
+        return False
+    found = decoded(raw, path, _VERSION)
+    return isinstance(found, _Version) and found.specversion is not msgspec.UNSET
 
 
 def plain_of_structured(raw: bytes, path: str) -> bytes | Rejected:
@@ -128,13 +136,15 @@ def plain_of_structured(raw: bytes, path: str) -> bytes | Rejected:
     return _plain(attributes, content_type, body, path)
 
 
-def plain_of_binary(attributes: Mapping[str, str], content_type: str | None, body: bytes) -> bytes | Rejected:
+def plain_of_binary(
+    attributes: Mapping[str, str], content_type: str | None, body: bytes, prefix: str
+) -> bytes | Rejected:
     """The same of an event in the binary mode; without a Content-Type, its data is taken for JSON."""
     if "datacontenttype" in attributes:
         return _rejected(attributes, "$.datacontenttype: expected as the Content-Type, and nowhere else")
     for name in MANDATORY:
         if name not in attributes:
-            return _rejected(attributes, f"the header ce-{name} is missing")
+            return _rejected(attributes, f"the header {prefix}{name} is missing")
     typed = {**attributes} if content_type is None else {**attributes, "datacontenttype": content_type}
     return _plain(typed, content_type, body.strip(SPACE) or None, "$")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from core.asking import Unasked
 from core.directory import Directory, Early
-from core.incoming import Checked, Rejected
+from core.incoming import Checked, Rejected, Source
 from core.ledger.unit import Body, Claim, Entry, Unit
 from core.matching import candidates
 from core.model import delivery, group, person
@@ -33,10 +33,6 @@ Random = Callable[[int], bytes]
 """That many random bytes."""
 
 _STORED = msgspec.msgpack.Encoder(enc_hook=list).encode
-
-Source = tuple[str | int, ...]
-"""Where an event came from, as `Received.source` keeps it."""
-
 
 Todo = list[tuple[int, Checked]]
 """Events with their places in the request."""
@@ -150,7 +146,7 @@ class Composer:
             target_type,
             targets,
             readers,
-            self._source,
+            event.source or self._source,
             None if registered is None else registered.plugin,
             None if registered is None else registered.version,
             reading.fault if type(reading) is Spoiled else None,

@@ -32,16 +32,22 @@ from core.wire.trace import context_of
 READER = re.compile(rf"(?:everyone|(?:user|group):.+|role:(?:{'|'.join(ROLES)}))\Z", re.DOTALL)
 BRACKETS_MAX = 100_000
 """In an array that does not decode as a whole; what holds more is not told apart."""
+DEFAULT_TENANT = "1"
+"""Whose an event is that names no tenant, where nobody else does."""
 TIME_MS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
 
 Decoded = TypeVar("Decoded")
 
+Source = tuple[str | int, ...]
+"""Where an event came from, as `Received.source` keeps it."""
+
 
 class Checked(msgspec.Struct, frozen=True, gc=False):
     """An event whose members have the right types. `time` None: the portal did not say; `raw` is what it sent,
-    `path` its place in the request; `traceparent` its trace, if it says one that is valid."""
+    `path` its place in the request; `traceparent` its trace, if it says one that is valid; `source` where it came
+    from, if not from where the others of its call did."""
 
     tenant: str
     id: str
@@ -53,6 +59,7 @@ class Checked(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
     path: str
     traceparent: str | None = None
+    source: Source | None = None
 
     def as_portal_event(self, now_ms: int) -> PortalEvent:
         """As plugins are given it."""
@@ -120,7 +127,7 @@ _TOO_DEEP = f"nested more than {EVENT_DEPTH_MAX} deep: send it flatter (EVENT_DE
 _HALF_PAIR = "half of a surrogate pair is no character: escape both halves, or neither"
 
 
-def events_of(body: bytes, tenant: str) -> list[Checked | Rejected]:
+def events_of(body: bytes, tenant: str | None) -> list[Checked | Rejected]:
     """The events of a request, in its order. InvalidInputError when the body as a whole is not JSON, or too many."""
     text = body.strip(SPACE)
     if text.startswith(b"["):
@@ -129,7 +136,7 @@ def events_of(body: bytes, tenant: str) -> list[Checked | Rejected]:
     return [checked(text, tenant, "$")]
 
 
-def lines_of(body: bytes, tenant: str) -> list[Checked | Rejected]:
+def lines_of(body: bytes, tenant: str | None) -> list[Checked | Rejected]:
     """The events of a request that has one a line (NDJSON); lines without anything are passed over."""
     lines = [line for line in body.split(b"\n") if line.strip(SPACE)]
     _count(len(lines))
@@ -208,12 +215,15 @@ def _whole(escape: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if len(escape[0]) > 2 else escape[0]
 
 
-def checked(raw: bytes, tenant: str, path: str) -> Checked | Rejected:
-    """One event; `path` is its place in the request, for errors. *tenant* is whose events the caller may send."""
+def checked(raw: bytes, tenant: str | None, path: str) -> Checked | Rejected:
+    """One event; `path` is its place in the request, for errors. *tenant* is whose events the caller may send; None:
+    each event says whose it is."""
     event = decoded(raw, path, _DECODE)
     if isinstance(event, Rejected):
         return event
-    if event.tenant is not None and event.tenant != tenant:
+    if tenant is None:
+        tenant = event.tenant or DEFAULT_TENANT
+    elif event.tenant is not None and event.tenant != tenant:
         return Rejected(event.id, f"{path}.tenant: not yours", kind="not_yours")
     for index, reader in enumerate(event.readers or ()):
         if READER.match(reader) is None:

@@ -11,10 +11,10 @@ from functools import partial
 import msgspec
 
 from core.clock import Clock
-from core.composer import Composed, Composer, Random, Source, Todo, claim_of
+from core.composer import Composed, Composer, Random, Todo, claim_of
 from core.directory import Directory
 from core.errors import HookledgerError, OverloadedError
-from core.incoming import Checked, Rejected
+from core.incoming import Checked, Rejected, Source
 from core.ledger.fault import FAULTS
 from core.ledger.read import Reader
 from core.ledger.unit import Answer, Claim, Duplicate, Unit, Unwritable
@@ -84,7 +84,8 @@ class Intake:
     async def accept(self, tenant: str, events: Sequence[Checked | Rejected], source: Source) -> list[Result]:
         """Record *events*, in order, each exactly once; answers stand in the same order, after the commit.
 
-        All are of *tenant*. OverloadedError when too many wait already, or the ledger cannot write.
+        All are of *tenant*, and came from *source* where they do not say their own. OverloadedError when too many wait
+        already, or the ledger cannot write.
         """
         if self.under_way + len(events) > INTAKE_EVENTS_MAX:
             raise OverloadedError("too many events wait for their commit", limit="INTAKE_EVENTS_MAX")

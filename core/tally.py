@@ -17,7 +17,7 @@ from core.model import delivery, webhook
 from core.model.portal_event import Received
 from core.wire.failure import ANSWERS, answer_class
 
-WAYS = ("http", "operator")
+WAYS = ("http", "kafka", "operator")
 CAUSES = ("event", "redelivery", "replay")
 
 

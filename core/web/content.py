@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aiohttp import web
 
 from core import cloud_event
-from core.elements import SPACE
 from core.errors import InvalidInputError
-from core.incoming import Checked, Rejected, check_json, events_of, lines_of
+from core.forms import JSON, Read, form_of
+from core.incoming import events_of
 
-Read = Callable[[bytes, str], list[Checked | Rejected]]
-"""The body, and whose events they may be → the events, in the order sent."""
-
-JSON = ("application/json", "text/json", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded")
-"""The last three are what is sent by clients that nobody told what they send."""
-LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 MANDATORY = tuple(f"ce-{name}" for name in cloud_event.MANDATORY)
 """Headers that make a request a CloudEvent in binary mode; one of them is enough to be told what the others lack."""
 
@@ -29,27 +20,10 @@ def reader_of(request: web.Request) -> Read:
     kind = request.content_type
     if not kind.startswith("application/cloudevents") and any(name in request.headers for name in MANDATORY):
         return _binary(request)
-    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise web.HTTPUnsupportedMediaType(reason=f"it is in {request.charset}: send UTF-8")
-    if kind in JSON:
-        return events_of
-    if kind in LINES:
-        return lines_of
-    if kind == STRUCTURED:
-        return _structured
-    if kind == BATCH:
-        return cloud_event.batch
-    raise web.HTTPUnsupportedMediaType(
-        reason=f"{kind} is none of {JSON[0]}, {LINES[0]}, {STRUCTURED} and {BATCH}: send one of them, and say which"
-    )
-
-
-def _structured(body: bytes, tenant: str) -> list[Checked | Rejected]:
-    text = body.strip(SPACE)
-    if text.startswith(b"["):
-        raise InvalidInputError(f"several CloudEvents are a batch: send Content-Type {BATCH}")
-    check_json(text)
-    return [cloud_event.structured(text, tenant)]
+    try:
+        return form_of(kind, request.charset)
+    except InvalidInputError as error:
+        raise web.HTTPUnsupportedMediaType(reason=str(error)) from None
 
 
 def _binary(request: web.Request) -> Read:

@@ -10,12 +10,13 @@ from aiohttp import web
 
 from core.directory import Token
 from core.errors import InvalidInputError, NotAllowedError, OverloadedError, UnauthorizedError
+from core.forms import Read
 from core.gauges import Sample
 from core.incoming import Checked, Rejected
 from core.intake import Result
 from core.limits import READ_S, REQUEST_BYTES_MAX
 from core.office import Office
-from core.web.content import Read, reader_of
+from core.web.content import reader_of
 from core.web.traced import traced
 from core.wire.trace import HEADER
 

@@ -287,3 +287,10 @@ def test_an_array_that_ends_like_an_object_is_not_json():
     assert len(events_of(b"[" + whole + b"," + half + b"]", "1")) == 2
     with pytest.raises(InvalidInputError, match="not JSON"):
         events_of(b"[" + whole + b"," + half + b"}", "1")
+
+
+@pytest.mark.parametrize(("said", "whose"), [({"tenant": "7"}, "7"), ({}, "1"), ({"tenant": None}, "1")])
+def test_where_nobody_is_bound_each_event_says_whose_it_is(said, whose):
+    """Then it is the event's own tenant, and 1 where it names none."""
+    (event,) = events_of(json.dumps({**EVENT, **said}).encode(), None)
+    assert event.tenant == whose
