@@ -41,6 +41,20 @@ theirs, which is a minute as a rule."""
 OPEN_FILES_MAX = 65_536
 """Files, connections among them, that this process opens at most, however many the system would let it have."""
 
+# Portal events from Kafka
+INBOX_EVENTS_MAX = 4_000
+"""Of the records taken at once, portal events that wait for their commit; with a record's rest, a few more."""
+INBOX_AGAIN_MS = 1_000
+"""How long until it is tried again to record events, or to write dead letters, that could not be."""
+INBOX_STOP_S = 10.0
+"""How long a stopping service lets the records under way come to their commit; then they come again."""
+DEAD_REASON_CHARS_MAX = 1_000
+"""Said in a dead letter of why it is one."""
+DEAD_LETTERS_MAX = 50
+"""Dead letters sent at once."""
+DEAD_LETTERS_BYTES_MAX = 4 * 1024 * 1024
+"""Bytes of the same; a larger one goes alone."""
+
 # Persons
 PERSON_ID_CHARS_MAX = 200
 """The portal's id of a person, and of a group."""

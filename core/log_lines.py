@@ -73,6 +73,11 @@ LINES = {
     "plugin.not_loaded": Line(ERROR, "plugin {plugin!r} cannot be loaded: {error}"),
     "plugin.mended": Line(INFO, "plugin {plugin!r} {state}"),
     "plugins.not_recorded": Line(ERROR, "which plugins there are cannot be recorded: {error}; trying again"),
+    "inbox.waits": Line(ERROR, "portal events from Kafka wait, {of}: {error}; trying again", often=True),
+    "inbox.goes_on": Line(WARNING, "portal events from Kafka wait no more, {of}"),
+    "inbox.bug": Line(CRITICAL, "portal events from Kafka wait, {of}, by a fault of ours; trying again", often=True),
+    "inbox.dead": Line(WARNING, "the record {offset} of {partition} is dead: {error}", often=True),
+    "inbox.not_committed": Line(WARNING, "records that are done with may come again: {error}", often=True),
     # Kept
     "ledger.commit_failed": Line(ERROR, "the ledger cannot write: {error}", often=True),
     "ledger.locked_first": Line(

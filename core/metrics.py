@@ -30,6 +30,10 @@ METRICS = (
     Metric("hookledger_events_refused_total", "counter", "Portal events refused by the ledger, and matched again."),
     Metric("hookledger_intake_bytes", "gauge", "Bytes of requests that have come, and wait for the rest or a commit."),
     Metric("hookledger_events_waiting", "gauge", "Portal events that wait for their commit."),
+    Metric("hookledger_inbox_records_total", "counter", "Records of Kafka whose events are in the ledger, or dead."),
+    Metric("hookledger_inbox_events_total", "counter", "Portal events in them that are in the ledger."),
+    Metric("hookledger_inbox_dead_total", "counter", "Records of Kafka written to the topic of the dead."),
+    Metric("hookledger_inbox_under_way", "gauge", "Records of Kafka taken, and not done with."),
     Metric("hookledger_plugin_faults_total", "counter", "Answers that a plugin failed to give.", ("plugin",)),
     Metric(
         "hookledger_plugin_slow_total", "counter", "Calls of a plugin that took longer than HOOK_SLOW_S.", ("plugin",)

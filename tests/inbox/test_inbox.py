@@ -1,0 +1,223 @@
+"""Portal events from a broker into the ledger: each once and in order, and what is none of them to the dead."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from delivery.kafka.records import Partition
+from tests.builders import BusyDisk
+from tests.inbox.broker import DEAD, TOPIC
+from tests.inbox.conftest import event, plain
+
+AWAY = "the broker does not answer"
+
+
+async def test_what_a_portal_publishes_is_recorded_with_its_place(post):
+    """Topic, partition and offset are the event's source, and the group's offset moves behind it."""
+    place, _ = post.broker.put(plain("a"))
+    post.broker.put(json.dumps([event("b"), event("c", tenant="7")]).encode())
+    inbox = post.open()
+    await post.done()
+    found = {(one.tenant, one.id, one.source) for one in post.received()}
+    first, second = ("kafka", TOPIC, 0, 0), ("kafka", TOPIC, 0, 1)
+    assert found == {("1", "a", first), ("1", "b", second), ("7", "c", second)}
+    assert post.broker.committed == {place: 2}
+    assert (inbox.records, inbox.events, inbox.dead, inbox.fault) == (2, 3, 0, None)
+
+
+async def test_a_partition_keeps_its_order(post):
+    """However many partitions there are, and however few records come at once."""
+    for number in range(60):
+        post.broker.put(plain(f"{number % 3}/{number:02}"), partition=number % 3)
+    post.open(records_max=7)
+    await post.done()
+    for partition in "012":
+        of_it = [id for id in post.ids() if id.startswith(partition)]
+        assert of_it == sorted(of_it)
+    assert len(post.ids()) == 60
+
+
+async def test_partitions_share_a_commit(post):
+    """What waits of several partitions is in one commit, or two where the first was alone."""
+    for partition in range(8):
+        post.broker.put(plain(f"{partition}"), partition=partition)
+    commits = "SELECT count(*) FROM commits"
+    ((before,),) = post.office.recorder.rows(commits)
+    post.open()
+    await post.done()
+    ((after,),) = post.office.recorder.rows(commits)
+    assert after - before <= 2
+
+
+async def test_poison_goes_to_the_dead_and_holds_up_nobody(post):
+    """Key, value and headers are kept; the reason and the place are told; what stands around it is recorded."""
+    post.broker.put(plain("before"))
+    post.broker.put(b"\xffno event", key=b"k", headers=[("mine", b"\xfe"), ("hookledger-reason", b"an older one")])
+    post.broker.put(None, key=b"tombstone")
+    post.broker.put(plain("after"))
+    inbox = post.open()
+    await post.done()
+    assert post.ids() == ["before", "after"]
+    odd, empty = post.broker.dead
+    assert (odd.key, odd.value) == (b"k", b"\xffno event")
+    assert odd.headers[0] == ("mine", b"\xfe")
+    told = dict(odd.headers[1:])
+    assert told.pop("hookledger-reason").startswith(b"the record is not JSON")
+    place = {"hookledger-topic": b"portal.events", "hookledger-partition": b"0", "hookledger-offset": b"1"}
+    assert told == place
+    assert (empty.key, empty.value) == (b"tombstone", None)
+    assert dict(empty.headers)["hookledger-reason"] == b"the record has no value"
+    assert (inbox.records, inbox.events, inbox.dead) == (4, 2, 2)
+
+
+async def test_a_record_with_one_bad_event_is_dead_and_its_good_ones_are_recorded(post):
+    """Sent again once it is mended, the good ones are duplicates."""
+    post.broker.put(json.dumps([event("a"), {"id": "b"}, event("c", data={"id": []}), event("d")]).encode())
+    post.open()
+    await post.done()
+    assert post.ids() == ["a", "d"]
+    (dead,) = post.broker.dead
+    reason = dict(dead.headers)["hookledger-reason"].decode()
+    assert reason.startswith("2 of 4 events: $[1].type: missing; $[2].data.id: expected")
+    post.broker.put(json.dumps([event("a"), event("b"), event("c"), event("d")]).encode())
+    await post.done()
+    assert sorted(post.ids()) == ["a", "b", "c", "d"]
+    assert len(post.broker.dead) == 1
+
+
+async def test_a_type_that_no_plugin_knows_is_recorded(post):
+    """It is an event all the same."""
+    post.broker.put(plain("kite", type="kite.flown"))
+    post.open()
+    await post.done()
+    assert (post.ids(), post.broker.dead) == (["kite"], [])
+
+
+async def test_a_topic_may_be_bound_to_a_tenant(post):
+    """Its events are that tenant's, and whoever names another has sent none."""
+    post.broker.put(plain("a"), topic="portal.events.7")
+    post.broker.put(plain("b", tenant="7"), topic="portal.events.7")
+    post.broker.put(plain("c", tenant="8"), topic="portal.events.7")
+    post.broker.put(plain("d", tenant="8"))
+    post.open(patterns=["portal.events.{tenant}"])
+    await post.done()
+    assert {(one.tenant, one.id) for one in post.received()} == {("7", "a"), ("7", "b"), ("8", "d")}
+    (dead,) = post.broker.dead
+    assert dict(dead.headers)["hookledger-reason"] == b"$.tenant: not yours"
+
+
+async def test_the_same_records_again_are_duplicates(post):
+    """A reader that was not told how far it had come reads again; the offsets move, and the ledger stays as it is."""
+    place, _ = post.broker.put(plain("a"))
+    post.broker.put(plain("b"))
+    inbox = post.open()
+    post.reading.refuses = "the partition is another's by now"
+    await post.until(lambda: inbox.records == 2)
+    assert post.broker.committed == {}
+    await inbox.stop()
+    post.open()
+    await post.done()
+    assert (post.ids(), post.broker.committed) == (["a", "b"], {place: 2})
+
+
+def fails(*_, **__):
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+async def test_while_the_ledger_is_away_nothing_is_taken_and_then_all_of_it(post, monkeypatch):
+    """No offset moves, nobody takes more, and readiness is told why; it goes on by itself."""
+    post.broker.put(plain("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(post.office.appender, "append", fails)
+        inbox = post.open()
+        await post.until(lambda: inbox.fault is not None)
+        assert "disk I/O error" in inbox.fault
+        post.broker.put(plain("b"))
+        before = post.office.clock.now_ms()
+        await post.until(lambda: post.office.clock.now_ms() > before + 60_000)
+        assert (post.broker.committed, post.reading.taken, inbox.under_way) == ({}, 1, 1)
+    await post.done()
+    assert (post.ids(), inbox.fault) == (["a", "b"], None)
+
+
+async def test_a_dead_letter_that_is_not_taken_is_waited_for(post):
+    """The offset stays before it; what is good is recorded meanwhile."""
+    post.broker.put(b"odd")
+    post.broker.put(plain("a"))
+    post.broker.refuses = AWAY
+    inbox = post.open()
+    await post.until(lambda: inbox.fault is not None)
+    assert (inbox.fault, post.ids(), post.broker.committed) == (AWAY, ["a"], {})
+    post.broker.refuses = None
+    await post.done()
+    assert ([one.value for one in post.broker.dead], inbox.fault, inbox.dead) == ([b"odd"], None, 1)
+
+
+@pytest.mark.parametrize("bytes_max", [300, 700])
+async def test_a_dead_letter_that_is_too_large_is_cut(post, bytes_max):
+    """Until it fits, and a header says how long it was; those beside it are not cut."""
+    post.broker.put(b"x" * 1_000, key=b"k", headers=[("mine", b"y" * 100)])
+    post.broker.put(b"odd")
+    post.broker.bytes_max = bytes_max
+    post.open()
+    await post.done()
+    small, large = post.broker.dead
+    assert small.value == b"odd"
+    assert "hookledger-cut" not in dict(small.headers)
+    assert dict(large.headers)["hookledger-cut"] == b"1000"
+    assert large.key == b"k"
+    assert large.value == b"x" * len(large.value)
+    assert len(large.value) < bytes_max
+
+
+async def test_stopped_in_the_middle_of_a_commit_it_is_finished(post):
+    """What is under way is recorded and committed before the inbox is gone."""
+    place, _ = post.broker.put(plain("a"))
+    with BusyDisk(post.office) as disk:
+        inbox = post.open()
+        await disk.submitted()
+    await inbox.stop()
+    assert (post.ids(), post.broker.committed, post.reading.is_closed) == (["a"], {place: 1}, True)
+
+
+async def test_another_goes_on_where_one_had_to_give_up(post, monkeypatch):
+    """A ledger that is away is not waited for by who stops; the next inbox finds all of it, and nothing twice."""
+    places = {Partition(TOPIC, number): 10 for number in range(3)}
+    for number in range(30):
+        post.broker.put(plain(f"{number}"), partition=number % 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(post.office.appender, "append", fails)
+        inbox = post.open(records_max=5)
+        await post.until(lambda: inbox.fault is not None)
+        await inbox.stop()
+    assert post.broker.committed == {}
+    post.open(records_max=4)
+    await post.done()
+    assert post.broker.committed == places
+    assert sorted(post.ids(), key=int) == [f"{number}" for number in range(30)]
+
+
+async def test_who_stops_while_nothing_comes_has_stopped(post):
+    """An idle inbox waits for nobody."""
+    inbox = post.open()
+    await inbox.stop()
+    assert post.reading.is_closed
+
+
+async def test_what_is_dead_does_not_die_again(post):
+    """Should somebody read the dead as well, they are passed over."""
+    post.broker.put(b"odd")
+    inbox = post.open(reads_dead=True)
+    await post.until(lambda: inbox.records == 2)
+    assert (len(post.broker.dead), inbox.dead) == (1, 1)
+    assert post.broker.committed[Partition(DEAD, 0)] == 1
+
+
+async def test_a_fault_of_the_reader_is_the_inbox_s(post):
+    """Readiness asks one of them only."""
+    inbox = post.open()
+    post.reading.fault = AWAY
+    assert inbox.fault == AWAY
