@@ -42,7 +42,7 @@ OPEN_FILES_MAX = 65_536
 """Files, connections among them, that this process opens at most, however many the system would let it have."""
 
 # Portal events from Kafka
-INBOX_EVENTS_MAX = 4_000
+INBOX_EVENTS_MAX = 2_000
 """Of the records taken at once, portal events that wait for their commit; with a record's rest, a few more."""
 INBOX_AGAIN_MS = 1_000
 """How long until it is tried again to record events, or to write dead letters, that could not be."""

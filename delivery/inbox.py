@@ -67,7 +67,7 @@ class Inbox:
     @property
     def fault(self) -> str | None:
         """Why nothing is taken, or not all of it; None: it is."""
-        return next(iter(self._faults.values()), None) or self._incoming.fault
+        return next(iter(self._faults.values()), None) or self._incoming.fault or self._outgoing.fault
 
     async def samples(self) -> list[Sample]:
         """For `/metrics`."""

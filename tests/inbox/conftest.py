@@ -25,8 +25,9 @@ class Post:
     def open(self, *, records_max=100, patterns=(), reads_dead=False):
         """An inbox, started."""
         self.reading = Reading(self.broker, records_max, reads_dead=reads_dead)
+        self.writing = Writing(self.broker)
         office, rules = self.office, TenantRules(patterns)
-        inbox = Inbox(self.reading, Writing(self.broker), office.intake, office.alarms, rules=rules)
+        inbox = Inbox(self.reading, self.writing, office.intake, office.alarms, rules=rules)
         self.inboxes.append(inbox)
         inbox.start()
         return inbox

@@ -7,6 +7,8 @@ import sqlite3
 
 import pytest
 
+from core.metrics import METRICS
+from delivery import inbox as inbox_module
 from delivery.kafka.records import Partition
 from tests.builders import BusyDisk
 from tests.inbox.broker import DEAD, TOPIC
@@ -183,6 +185,50 @@ async def test_stopped_in_the_middle_of_a_commit_it_is_finished(post):
     assert (post.ids(), post.broker.committed, post.reading.is_closed) == (["a"], {place: 1}, True)
 
 
+async def test_a_commit_that_does_not_come_is_not_waited_for_without_end(post, monkeypatch):
+    """Beyond the limit the inbox is gone, and has committed nothing; the next one goes on."""
+    monkeypatch.setattr(inbox_module, "INBOX_STOP_S", 0.01)
+    place, _ = post.broker.put(plain("a"))
+    with BusyDisk(post.office) as disk:
+        inbox = post.open()
+        await disk.submitted()
+        await inbox.stop()
+        assert (post.broker.committed, post.reading.is_closed) == ({}, True)
+    post.open()
+    await post.done()
+    assert (post.ids(), post.broker.committed) == (["a"], {place: 1})
+
+
+async def test_a_fault_of_ours_loses_nothing(post, monkeypatch, caplog):
+    """It is logged, and tried again."""
+
+    def odd(*_, **__):
+        raise KeyError("odd")
+
+    post.broker.put(plain("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(post.office.intake, "accept", odd)
+        inbox = post.open()
+        await post.until(lambda: inbox.fault is not None)
+        assert inbox.fault == "KeyError: 'odd'"
+    await post.done()
+    assert (post.ids(), inbox.fault) == (["a"], None)
+    assert {record.line for record in caplog.records} >= {"inbox.bug", "inbox.waits", "inbox.goes_on"}
+
+
+async def test_what_it_counts_is_shown(post):
+    """Each of its metrics is in the list."""
+    post.broker.put(json.dumps([event("a"), event("b")]).encode())
+    post.broker.put(b"odd")
+    inbox = post.open()
+    await post.done()
+    samples = await inbox.samples()
+    assert {name for name, _, _ in samples} <= {metric.name for metric in METRICS}
+    assert [value for _, _, value in samples] == [2, 2, 1, 0]
+    assert post.office.tally.accepted["kafka"] == 2
+    assert post.office.tally.rejected["kafka", "not_json"] == 1
+
+
 async def test_another_goes_on_where_one_had_to_give_up(post, monkeypatch):
     """A ledger that is away is not waited for by who stops; the next inbox finds all of it, and nothing twice."""
     places = {Partition(TOPIC, number): 10 for number in range(3)}
@@ -216,8 +262,9 @@ async def test_what_is_dead_does_not_die_again(post):
     assert post.broker.committed[Partition(DEAD, 0)] == 1
 
 
-async def test_a_fault_of_the_reader_is_the_inbox_s(post):
+@pytest.mark.parametrize("port", ["reading", "writing"])
+async def test_a_fault_of_a_port_is_the_inbox_s(post, port):
     """Readiness asks one of them only."""
     inbox = post.open()
-    post.reading.fault = AWAY
+    getattr(post, port).fault = AWAY
     assert inbox.fault == AWAY
