@@ -88,7 +88,7 @@ def _events(record: Record, tenant: str | None) -> list[Checked | Rejected]:
     header = _last(record, "content-type")
     content_type = None if header is None else _decoded("content-type", header)
     kind = "" if content_type is None else content_type.partition(";")[0].strip().lower()
-    is_binary = any(name in MANDATORY for name, _ in record.headers)
+    is_binary = any(name.lower() in MANDATORY for name, _ in record.headers)
     if is_binary and not kind.startswith("application/cloudevents"):
         return [cloud_event.binary(_attributes(record), content_type, value, tenant, PREFIX)]
     if content_type is None:
@@ -100,7 +100,8 @@ def _events(record: Record, tenant: str | None) -> list[Checked | Rejected]:
 def _attributes(record: Record) -> dict[str, str]:
     """As header values they are UTF-8, and, other than over HTTP, nothing else."""
     attributes: dict[str, str] = {}
-    for header, value in record.headers:
+    for said, value in record.headers:
+        header = said.lower()
         if header.startswith(PREFIX):
             name = header.removeprefix(PREFIX)
             if name in attributes:

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-TARGETS = ("answers", "cloud_events", "incoming", "retry_after", "upcaster")
+TARGETS = ("answers", "cloud_events", "incoming", "kafka_events", "retry_after", "upcaster")
 LENGTH_MAX = 2_048
 HANGS_S = 20
 MODULES = re.compile(r'^MODULES = \(((?:"[\w.]+",? ?)+)\)', re.MULTILINE)

@@ -19,6 +19,7 @@ RUNS = {
     "answers": 50_000,
     "cloud_events": 150_000,
     "incoming": 100_000,
+    "kafka_events": 100_000,
     "retry_after": 500_000,
     "upcaster": 250_000,
 }

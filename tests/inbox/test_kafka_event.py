@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from cloudevents.core.bindings.kafka import to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -45,6 +47,7 @@ FORMS = {
     "a batch": (dumped([CLOUD]), (kind("application/cloudevents-batch+json; charset=utf-8"),), "7"),
     "binary": (b'{"id": 1}', (*CE, kind("application/json")), "7"),
     "binary, without a type": (b'{"id": 1}', CE, "7"),
+    "binary, in capitals": (b'{"id": 1}', [(name.upper(), value) for name, value in CE], "7"),
     "binary, with more": (
         b'{"id": 1}',
         (*CE, ("ce_tenant", b"8"), ("ce_readers", b"everyone"), ("other", b"\xff")),
@@ -75,6 +78,17 @@ def test_a_bound_topic_takes_its_tenant_s_events_alone(form):
     else:
         assert (found.kind, found.error.startswith("$")) == ("not_yours", True) or ".tenant: not yours" in found.error
     assert tenant_of(found, "another") == "another"
+
+
+@pytest.mark.parametrize("write", [to_binary_event, to_structured_event])
+def test_what_the_sdk_of_cloudevents_writes_is_read(write):
+    """In both modes, extensions and text of any language among it."""
+    told = {"id": "\u00e9 \u65e5", "source": "/portals/7", "type": "file.created", "readers": "everyone role:admin"}
+    message = write(CloudEvent({**told, "specversion": "1.0", "datacontenttype": "application/json"}, {"id": 1}))
+    (found,) = read(message.value, *message.headers.items())
+    assert isinstance(found, Checked), found
+    assert (found.id, found.tenant, found.data) == (told["id"], "7", {"id": 1})
+    assert found.readers == ("everyone", "role:admin")
 
 
 NONE = {
