@@ -34,11 +34,14 @@ class Broker:
         if self.refuses is not None:
             return Refused(self.refuses)
         assert message.key is not None or message.value is not None, "neither key nor value"
-        size = sum(len(name) + len(value) for name, value in message.headers)
-        if size + len(message.value or b"") > self.bytes_max:
+        if self.is_too_large(message):
             return Refused(TOO_LARGE)
         _, offset = self.put(message.value, key=message.key, headers=message.headers, topic=message.topic)
         return Placed(0, offset)
+
+    def is_too_large(self, message: Message):
+        size = sum(len(name) + len(value) for name, value in message.headers)
+        return size + len(message.value or b"") > self.bytes_max
 
     @property
     def dead(self):
@@ -88,7 +91,7 @@ class Reading:
 
 
 class Writing:
-    """An Outgoing."""
+    """An Outgoing: what is sent together is one batch, and is refused as one where something in it is too large."""
 
     fault: str | None = None
 
@@ -96,6 +99,8 @@ class Writing:
         self._broker = broker
 
     async def send(self, messages):
+        if len(messages) > 1 and any(self._broker.is_too_large(message) for message in messages):
+            return [Refused(TOO_LARGE)] * len(messages)
         return [self._broker.take_message(message) for message in messages]
 
     async def close(self):
