@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.limits import DEAD_LETTERS_BYTES_MAX, DEAD_LETTERS_MAX, DEAD_REASON_CHARS_MAX
-from delivery.dead_letter import Dead, at_once, letter, reason_of, shorter
+from delivery.dead_letter import Dead, at_once, is_too_large, letter, reason_of, shorter
 from delivery.kafka.records import Record
 
 HEADERS = st.lists(st.tuples(st.sampled_from(["mine", "ce_id", "hookledger-cut", "hookledger-topic"]), st.binary()))
@@ -55,3 +56,18 @@ def test_they_are_sent_a_few_at_a_time(sizes):
     for part in some:
         assert 1 <= len(part) <= DEAD_LETTERS_MAX
         assert len(part) == 1 or sum(len(one.record.value) for one in part) <= DEAD_LETTERS_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    ("said", "is_so"),
+    [
+        ("[Error 10] MessageSizeTooLargeError: The message is 5 bytes when serialized which is larger than …", True),
+        ("[Error 10] MessageSizeTooLargeError", True),
+        ("[Error 18] RecordListTooLargeError", True),
+        ("KafkaTimeoutError: Batch for portal.events.dead expired", False),
+        ("it is closed", False),
+    ],
+)
+def test_for_its_size_alone_it_is_cut(said, is_so):
+    """As brokers and clients word it."""
+    assert is_too_large(said) is is_so
