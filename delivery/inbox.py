@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeVar
@@ -62,6 +62,9 @@ class Inbox:
         self._task: asyncio.Task[None] | None = None
         self._faults: dict[str, str] = {}
         """What waits, and why."""
+        self._places: set[Partition] = set()
+        """Those of the records under way."""
+        self._at_rest = asyncio.Event()
         self.records = self.events = self.dead = self.under_way = 0
 
     @property
@@ -90,16 +93,24 @@ class Inbox:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._incoming.close()
 
+    async def released(self, partitions: Collection[Partition]) -> None:
+        """For who is to hand *partitions* over: returns when nothing of them is under way any more."""
+        if not self._places.isdisjoint(partitions):
+            await self._at_rest.wait()
+
     async def _run(self) -> None:
         while not self._stopping.is_set():
             records = await self._patiently("to be taken", lambda: self._unless_stopped(self._incoming.take()))
             if not records:
                 return
-            self.under_way = len(records)
-            is_done = await self._batch(records)
-            self.under_way = 0
-            if not is_done:
-                return
+            self.under_way, self._places = len(records), {record.place for record in records}
+            self._at_rest.clear()
+            try:
+                if not await self._batch(records):
+                    return
+            finally:
+                self.under_way, self._places = 0, set()
+                self._at_rest.set()
 
     async def _batch(self, records: Sequence[Record]) -> bool:
         """Record them all, or write them to the dead; whether that came to its end before the inbox was stopped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 
 import pytest
 
@@ -78,3 +79,8 @@ def event(id="a", **said):
 
 def plain(*given, **said):
     return json.dumps(event(*given, **said)).encode()
+
+
+def fails(*_, **__):
+    """Instead of what writes."""
+    raise sqlite3.OperationalError("disk I/O error")

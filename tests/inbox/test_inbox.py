@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import pytest
 
 from core.metrics import METRICS
-from delivery import inbox as inbox_module
 from delivery.kafka.records import Partition
-from tests.builders import BusyDisk
 from tests.inbox.broker import DEAD, TOPIC
-from tests.inbox.conftest import event, plain
+from tests.inbox.conftest import event, fails, plain
 
 AWAY = "the broker does not answer"
 
@@ -125,10 +122,6 @@ async def test_the_same_records_again_are_duplicates(post):
     assert (post.ids(), post.broker.committed) == (["a", "b"], {place: 2})
 
 
-def fails(*_, **__):
-    raise sqlite3.OperationalError("disk I/O error")
-
-
 async def test_while_the_ledger_is_away_nothing_is_taken_and_then_all_of_it(post, monkeypatch):
     """No offset moves, nobody takes more, and readiness is told why; it goes on by itself."""
     post.broker.put(plain("a"))
@@ -190,30 +183,6 @@ async def test_a_dead_letter_that_is_too_large_is_cut(post, bytes_max):
     assert len(large.value) < bytes_max
 
 
-async def test_stopped_in_the_middle_of_a_commit_it_is_finished(post):
-    """What is under way is recorded and committed before the inbox is gone."""
-    place, _ = post.broker.put(plain("a"))
-    with BusyDisk(post.office) as disk:
-        inbox = post.open()
-        await disk.submitted()
-    await inbox.stop()
-    assert (post.ids(), post.broker.committed, post.reading.is_closed) == (["a"], {place: 1}, True)
-
-
-async def test_a_commit_that_does_not_come_is_not_waited_for_without_end(post, monkeypatch):
-    """Beyond the limit the inbox is gone, and has committed nothing; the next one goes on."""
-    monkeypatch.setattr(inbox_module, "INBOX_STOP_S", 0.01)
-    place, _ = post.broker.put(plain("a"))
-    with BusyDisk(post.office) as disk:
-        inbox = post.open()
-        await disk.submitted()
-        await inbox.stop()
-        assert (post.broker.committed, post.reading.is_closed) == ({}, True)
-    post.open()
-    await post.done()
-    assert (post.ids(), post.broker.committed) == (["a"], {place: 1})
-
-
 async def test_a_fault_of_ours_loses_nothing(post, monkeypatch, caplog):
     """It is logged, and tried again."""
 
@@ -242,30 +211,6 @@ async def test_what_it_counts_is_shown(post):
     assert [value for _, _, value in samples] == [2, 2, 1, 0]
     assert post.office.tally.accepted["kafka"] == 2
     assert post.office.tally.rejected["kafka", "not_json"] == 1
-
-
-async def test_another_goes_on_where_one_had_to_give_up(post, monkeypatch):
-    """A ledger that is away is not waited for by who stops; the next inbox finds all of it, and nothing twice."""
-    places = {Partition(TOPIC, number): 10 for number in range(3)}
-    for number in range(30):
-        post.broker.put(plain(f"{number}"), partition=number % 3)
-    with monkeypatch.context() as patch:
-        patch.setattr(post.office.appender, "append", fails)
-        inbox = post.open(records_max=5)
-        await post.until(lambda: inbox.fault is not None)
-        await inbox.stop()
-    assert post.broker.committed == {}
-    post.open(records_max=4)
-    await post.done()
-    assert post.broker.committed == places
-    assert sorted(post.ids(), key=int) == [f"{number}" for number in range(30)]
-
-
-async def test_who_stops_while_nothing_comes_has_stopped(post):
-    """An idle inbox waits for nobody."""
-    inbox = post.open()
-    await inbox.stop()
-    assert post.reading.is_closed
 
 
 async def test_what_is_dead_does_not_die_again(post):
