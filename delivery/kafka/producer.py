@@ -14,8 +14,6 @@ from kafka.errors import (
     InvalidTopicError,
     KafkaError,
     KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
@@ -41,12 +39,11 @@ FLUSH_S = 0.5
 EXPECTED = (
     InvalidTopicError,
     KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-"""What is wrong with a message, or lasts too long. After anything else the client may be spoiled."""
+"""What is wrong with a message, or lasts too long. After anything else the client may be spoiled, as it is, for good,
+when a broker finds a message too large."""
 
 
 class Batch(NamedTuple):
