@@ -38,7 +38,7 @@ async def test_without_its_key_a_ledger_is_restored_and_says_what_is_missing(cop
     """The key may come later; until then the service does not start, and says why."""
     made = restored(copy, tmp_path / "new")
     assert made.key is False
-    with pytest.raises(LedgerError, match=r"master key .* is gone"):
+    with pytest.raises(LedgerError, match=r"master key .* is not there"):
         open_office(tmp_path / "new")
     (tmp_path / "key").rename(tmp_path / "new" / "master.key")
     office = open_office(tmp_path / "new")

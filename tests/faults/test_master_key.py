@@ -37,7 +37,10 @@ def a_directory(key):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (gone, "is gone, and without it no webhook's secret can be read: bring it back, or set HOOKLEDGER_KEY"),
+        (
+            gone,
+            "is not there, and without it no webhook's secret can be read: bring it, name the --data that has it",
+        ),
         (another, "bring back master.key or HOOKLEDGER_KEY"),
         (too_short, "is not a master key: it must be 32 bytes in base64, or 64 hex digits"),
         (not_readable, "cannot be read: Permission denied"),
