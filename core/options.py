@@ -29,7 +29,7 @@ from core.settings import (
     Seconds,
     Setting,
     Settings,
-    Text,
+    Texts,
     Whole,
     Word,
     Words,
@@ -44,7 +44,7 @@ PROGRAM = "hookledger"
 FILE_READ = f"{__name__}.file"
 """Under which a click context keeps the path of the file it read settings from; None: there was none."""
 
-METAVARS: dict[type[Kind], str] = {Folder: "DIR", DatabaseUrl: "URL", Text: "NAME"}
+METAVARS: dict[type[Kind], str] = {Folder: "DIR", DatabaseUrl: "URL"}
 """What stands for a setting's value in the help, where its type does not say it."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -96,14 +96,14 @@ def key_option(command: Command) -> Command:
 def setting_option(name: str, explained: str | None = None) -> Callable[[Command], Command]:
     """The flag of one setting, with its variable and its default; `--config` must be there too, for its file."""
     setting = table()[name]
-    is_several, is_folder = isinstance(setting.kind, Networks | Words), isinstance(setting.kind, Folder)
+    is_several, is_folder = isinstance(setting.kind, Networks | Texts | Words), isinstance(setting.kind, Folder)
     return click.option(
         setting.flag,
         name,
         cls=_SettingOption,
         type=_type(setting),
         multiple=is_several,
-        default=None if is_several else f"./{setting.default}" if is_folder else setting.default,
+        default=(setting.default or None) if is_several else f"./{setting.default}" if is_folder else setting.default,
         show_default=not is_several and setting.default is not None,
         envvar=setting.variable,
         show_envvar=True,

@@ -21,6 +21,8 @@ FILE = "hookledger.toml"
 PREFIX = "HOOKLEDGER_"
 FILE_VARIABLE = "HOOKLEDGER_CONFIG"
 KEY_VARIABLE = "HOOKLEDGER_KEY"
+KAFKA_PREFIX = "HOOKLEDGER_KAFKA_"
+"""Before the name of any setting of the Kafka client, which delivery/kafka/settings.py reads."""
 SECRETS = {KEY_VARIABLE: "The master key; without it, the file master.key in the data directory."}
 """Variables that are no flag and stand in no file, because others read those; their values are never printed."""
 
@@ -123,6 +125,15 @@ class DatabaseUrl(NamedTuple):
         return re.sub(r"([?&](?:password|sslpassword|oauth_client_secret)=)[^&]*", r"\1…", value, flags=re.IGNORECASE)
 
 
+class Texts(NamedTuple):
+    expected: str = "a list of texts that are not empty"
+
+    def read(self, value: object) -> tuple[str, ...] | None:
+        if not isinstance(value, list) or not all(Text().read(entry) for entry in value):
+            return None
+        return tuple(value)
+
+
 class Words(NamedTuple):
     words: Collection[str]
 
@@ -134,7 +145,7 @@ class Words(NamedTuple):
         return tuple(value) if isinstance(value, list) and all(word in self.words for word in value) else None
 
 
-Role = Literal["api", "outbox", "worker"]
+Role = Literal["api", "inbox", "outbox", "worker"]
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -155,6 +166,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     role: Annotated[
         tuple[Role, ...], Words(get_args(Role)), "What this process does, of several on one database; without it, all."
     ] = ()
+    kafka: Annotated[
+        str | None, Text(), "Kafka's brokers, HOST:PORT with commas between: portal events are read from there, too."
+    ] = None
+    inbox_topic: Annotated[
+        tuple[str, ...], Texts(), "A topic of Kafka that portal events are read from; several may be given."
+    ] = ("portal.events",)
+    inbox_tenant: Annotated[
+        tuple[str, ...],
+        Texts(),
+        "Names of topics that are a tenant's, like portal.events.{tenant}; several may be given.",
+    ] = ()
+    inbox_dead_topic: Annotated[str, Text(), "The topic that gets what is none, with the reason in its headers."] = (
+        "portal.events.dead"
+    )
+    inbox_group: Annotated[str, Text(), "The group in which processes share these topics."] = "hookledger"
     host: Annotated[str, Text(), "The address to listen on."] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65_535), "The port to listen on; 0: any free one, which the first line says."] = 8420
     allow_target: Annotated[
@@ -241,7 +267,11 @@ def strangers(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that look like settings and are none, each with what comes near: somebody meant something by them."""
     rows = table()
     known = {row.variable for row in rows.values()} | {FILE_VARIABLE, *SECRETS}
-    found = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    found = sorted(
+        name
+        for name in environment
+        if name.startswith(PREFIX) and not name.startswith(KAFKA_PREFIX) and name not in known
+    )
     return {name: _near(name.removeprefix(PREFIX).lower(), rows) for name in found}
 
 

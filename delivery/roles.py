@@ -8,8 +8,10 @@ from core.errors import InvalidInputError
 from core.settings import Role
 
 
-def check(roles: Sequence[Role], *, has_database: bool) -> None:
+def check(roles: Sequence[Role], *, has_database: bool, has_kafka: bool) -> None:
     """InvalidInputError when a process cannot do just that."""
+    if "inbox" in roles and not has_kafka:
+        raise InvalidInputError("--role inbox reads portal events from Kafka: say where it is with --kafka HOST:PORT")
     if roles and not has_database:
         raise InvalidInputError("a --role is for one of several processes, which share a --database")
     if ("outbox" in roles) != ("worker" in roles):
@@ -21,6 +23,11 @@ def check(roles: Sequence[Role], *, has_database: bool) -> None:
 def takes_events(roles: Sequence[Role]) -> bool:
     """Whether portals publish to it."""
     return not roles or "api" in roles
+
+
+def reads_topics(roles: Sequence[Role], *, has_kafka: bool) -> bool:
+    """Whether it takes portal events from Kafka."""
+    return has_kafka and (not roles or "inbox" in roles)
 
 
 def carries(roles: Sequence[Role]) -> bool:

@@ -32,6 +32,7 @@ from delivery.loop import run
 from delivery.reception import Reception
 from delivery.resolver import DnsResolver
 from delivery.service import Service
+from delivery.topics import Topics
 
 log = Log("serve")
 
@@ -68,6 +69,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         takes_events=roles.takes_events(settings.role),
     )
     public = Reception(site, lambda: service.is_ready, connections, service.shares.backlog)
+    topics: Topics | None = None
     private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
     try:
         address = await public.open_port(settings.host, settings.port)
@@ -76,6 +78,10 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         if file is not None:
             click.echo(f"settings are from {file}")
         if await _started(service, stop):
+            if roles.reads_topics(settings.role, has_kafka=settings.kafka is not None):
+                topics = Topics(service.office, settings, os.environ)
+                service.more_reasons.append(topics.reasons)
+                topics.start()
             await private.open_operator(settings.data)
             _say_ready(service)
             log.say("serve.started", version=version("hookledger"), address=address, data=service.place)
@@ -84,6 +90,8 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
             await stop.wait()
             log.say("serve.stopping", stop_s=settings.stop_s)
     finally:
+        if topics is not None:
+            await topics.stop()
         left = await _stop(service, (public, private), settings.stop_s)
         guard.close()
     if left.waiting is None and left.is_shared:
@@ -121,7 +129,7 @@ def _tracing(environment: Mapping[str, str]) -> Tracing | None:
 
 
 def service_of(settings: Settings, tracing: Tracing | None = None) -> Service:
-    roles.check(settings.role, has_database=settings.database is not None)
+    roles.check(settings.role, has_database=settings.database is not None, has_kafka=settings.kafka is not None)
     return Service(
         settings.data,
         environment=os.environ,

@@ -43,6 +43,9 @@ log = Log("leader")
 class Service:
     """Made outside of the loop's reach, started and stopped within one loop."""
 
+    more_reasons: list[Callable[[], Sequence[str]]]
+    """Who else knows why the service does not do its work."""
+
     def __init__(
         self,
         data: Path,
@@ -102,7 +105,7 @@ class Service:
         office.clock_steps.on_step = self._clock_stepped
         office.writer.health.on_fault.append(self._on_fault)
         self.is_ready = self.is_stopping = False
-        self._under_way = 0
+        self._under_way, self.more_reasons = 0, []
 
     @property
     def place(self) -> Path | str:
@@ -235,6 +238,8 @@ class Service:
             for follower in self.office.followers
             if follower.fault not in (None, self.office.views.damage)
         ]
+        for tell in self.more_reasons:
+            reasons += tell()
         return reasons
 
     def retire(self) -> None:

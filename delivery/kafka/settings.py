@@ -9,9 +9,8 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer
 
 from core.errors import InvalidInputError
+from core.settings import KAFKA_PREFIX
 
-PREFIX = "HOOKLEDGER_KAFKA_"
-"""Before the name of any of kafka-python's settings, in capitals."""
 YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 WORDS: dict[str, tuple[str, ...]] = {
     "compression_type": ("gzip", "snappy", "lz4", "zstd"),
@@ -101,8 +100,8 @@ def read(servers: str, environment: Mapping[str, str]) -> Settings:
     known = _known()
     said = {}
     for variable, text in sorted(environment.items()):
-        if variable.startswith(PREFIX) and text:
-            name = variable.removeprefix(PREFIX).lower()
+        if variable.startswith(KAFKA_PREFIX) and text:
+            name = variable.removeprefix(KAFKA_PREFIX).lower()
             if name in OURS:
                 raise InvalidInputError(f"{variable} cannot be set: hookledger decides it")
             if name not in known:
@@ -159,5 +158,5 @@ def _is_secret(name: str) -> bool:
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
     near = [one for one in known if one.startswith(name)] or get_close_matches(name, known)
-    variables = ", ".join(PREFIX + one.upper() for one in near)
+    variables = ", ".join(KAFKA_PREFIX + one.upper() for one in near)
     return f"what comes near: {variables}" if near else "KafkaConsumer and KafkaProducer of kafka-python list them"

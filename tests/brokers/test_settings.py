@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from core.errors import InvalidInputError
-from delivery.kafka.settings import PREFIX, read
+from core.settings import KAFKA_PREFIX
+from delivery.kafka.settings import read
 
 
 def said(**environment):
-    return read("broker.example:9092", {PREFIX + name: value for name, value in environment.items()})
+    return read("broker.example:9092", {KAFKA_PREFIX + name: value for name, value in environment.items()})
 
 
 def test_any_setting_of_the_client_may_be_said():
@@ -44,7 +45,7 @@ def test_any_setting_of_the_client_may_be_said():
 
 def test_other_variables_and_empty_ones_say_nothing():
     """Of an environment only what begins as ours is read, and what is empty is as if it were not there."""
-    settings = read("a:1", {"HOOKLEDGER_KAFKA": "a:1", f"{PREFIX}LINGER_MS": "", "HOME": "/"})
+    settings = read("a:1", {"HOOKLEDGER_KAFKA": "a:1", f"{KAFKA_PREFIX}LINGER_MS": "", "HOME": "/"})
     assert settings.shown() == {}
 
 
@@ -67,7 +68,7 @@ def test_what_is_said_wrongly_is_named(environment, says):
     """The error names the variable, and what may have been meant, or what it may be."""
     with pytest.raises(InvalidInputError, match=says) as refused:
         said(**environment)
-    assert PREFIX + next(iter(environment)) in str(refused.value)
+    assert KAFKA_PREFIX + next(iter(environment)) in str(refused.value)
 
 
 @pytest.mark.parametrize("servers", ["", "broker.example", "broker.example:", ":9092", "a:1,b", "a:99999"])

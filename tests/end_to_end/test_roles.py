@@ -32,7 +32,8 @@ async def refused(place, code, *words, **environment):
         (("outbox",), "--role outbox and --role worker go together"),
         (("worker",), "--role outbox and --role worker go together"),
         (("api", "worker"), "--role outbox and --role worker go together"),
-        (("inbox",), "'inbox' is not one of 'api', 'outbox', 'worker'"),
+        (("inbox",), "say where it is with --kafka HOST:PORT"),
+        (("kite",), "'kite' is not one of 'api', 'inbox', 'outbox', 'worker'"),
     ],
 )
 async def test_roles_that_no_process_can_have_are_refused(crew, roles, said):

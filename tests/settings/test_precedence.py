@@ -23,6 +23,11 @@ SAYS = {
     ),
     "schema": ('"a"', "b", ["c"], "a", "b", "c"),
     "role": ('["api"]', "outbox worker", ["api", "worker"], ["api"], ["outbox", "worker"], ["api", "worker"]),
+    "kafka": ('"a:1"', "b:2,c:3", ["d:4"], "a:1", "b:2,c:3", "d:4"),
+    "inbox_topic": ('["a", "b"]', "c d", ["e", "f"], ["a", "b"], ["c", "d"], ["e", "f"]),
+    "inbox_tenant": ('["a.{tenant}"]', "b.{tenant}", ["c.{tenant}"], ["a.{tenant}"], ["b.{tenant}"], ["c.{tenant}"]),
+    "inbox_dead_topic": ('"a"', "b", ["c"], "a", "b", "c"),
+    "inbox_group": ('"a"', "b", ["c"], "a", "b", "c"),
     "host": ('"0.0.0.0"', "::", ["::1"], "0.0.0.0", "::", "::1"),
     "port": ("1", "2", ["3"], 1, 2, 3),
     "allow_target": (
