@@ -1,4 +1,4 @@
-"""The whole service in one process: the office, the outbox, the workers, joined; without its web server."""
+"""The service of one process: the office, and who carries deliveries here, if anybody does; without its web server."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _run(door: click.Group, args: Sequence[str] | None, obj: Any) -> int:
     """As `_end`, and say in one line what a file or a database says no with."""
     try:
         return _end(door, args, obj)
-    except Exception as error:
+    except Exception as error:  # not by their classes: nobody but who has a database imports them
         if type(error).__module__ not in OF_DATABASES:
             raise
         first, _, _ = str(error).strip().partition("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ async def bare_pace(receiver: Receiver, webhooks: int, body: bytes, count: int) 
     return await bare([f"http://127.0.0.1:{receiver.port}/hook/{n}" for n in range(webhooks)], SECRET, body, count)
 
 
+def paces(bares: Sequence[Pace], pipes: Sequence[Pace], fans: Sequence[Pace]) -> dict[str, float]:
+    """Medians of rounds, and of their ratios."""
+    return {
+        "bare_per_s": statistics.median(pace.per_s for pace in bares),
+        "pipeline_per_s": statistics.median(pace.per_s for pace in pipes),
+        "fanout_per_s": statistics.median(pace.per_s for pace in fans),
+        "ratio_bare": statistics.median(pipe.per_s / one.per_s for pipe, one in zip(pipes, bares, strict=True)),
+        "ratio_fanout": statistics.median(fan.per_s / one.per_s for fan, one in zip(fans, bares, strict=True)),
+    }
+
+
 async def a_and_b(receiver: Receiver, data: Path, webhooks: int, events: int) -> dict[str, Any]:
     """Bare and pipeline, in turn, and a fan-out to ten beside them."""
     async with Pipeline(data) as pipeline:
@@ -37,16 +49,12 @@ async def a_and_b(receiver: Receiver, data: Path, webhooks: int, events: int) ->
             fan = fan_batches(events)
             fans.append(await pipeline.run(receiver, fan, len(fan) * 10 * FANOUT))
     return {
-        "bare_per_s": statistics.median(pace.per_s for pace in bares),
-        "pipeline_per_s": statistics.median(pace.per_s for pace in pipes),
-        "fanout_per_s": statistics.median(pace.per_s for pace in fans),
-        "ratio_bare": statistics.median(pipe.per_s / one.per_s for pipe, one in zip(pipes, bares, strict=True)),
-        "ratio_fanout": statistics.median(fan.per_s / one.per_s for fan, one in zip(fans, bares, strict=True)),
+        **paces(bares, pipes, fans),
         "cpu_us_per_delivery": statistics.median(pace.cpu_us for pace in pipes),
         "cpu_us_bare": statistics.median(pace.cpu_us for pace in bares),
         "ranges": {
-            name: [round(min(pace.per_s for pace in paces)), round(max(pace.per_s for pace in paces))]
-            for name, paces in (("bare_per_s", bares), ("pipeline_per_s", pipes), ("fanout_per_s", fans))
+            name: [round(min(pace.per_s for pace in some)), round(max(pace.per_s for pace in some))]
+            for name, some in (("bare_per_s", bares), ("pipeline_per_s", pipes), ("fanout_per_s", fans))
         },
         "body_bytes": len(body),
     }

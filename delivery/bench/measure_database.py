@@ -23,7 +23,7 @@ from core.ledger.postgres.migrate import views_schema
 from core.ledger.store import Database
 from core.settings import KEY_VARIABLE
 from delivery.bench import client
-from delivery.bench.measure import ROUNDS, bare_pace
+from delivery.bench.measure import ROUNDS, bare_pace, paces
 from delivery.bench.measure_http import latencies, publish
 from delivery.bench.pipeline import Pipeline
 from delivery.bench.serving import Serving, cpu_s
@@ -93,11 +93,7 @@ async def a_and_b(receiver: Receiver, data: Path, url: str, webhooks: int, event
             fan = fan_batches(events)
             fans.append(await pipeline.run(receiver, fan, len(fan) * 10 * FANOUT))
     return {
-        "bare_per_s": statistics.median(pace.per_s for pace in bares),
-        "pipeline_per_s": statistics.median(pace.per_s for pace in pipes),
-        "fanout_per_s": statistics.median(pace.per_s for pace in fans),
-        "ratio_bare": statistics.median(pipe.per_s / one.per_s for pipe, one in zip(pipes, bares, strict=True)),
-        "ratio_fanout": statistics.median(fan.per_s / one.per_s for fan, one in zip(fans, bares, strict=True)),
+        **paces(bares, pipes, fans),
         "cpu_us_bare": statistics.median(pace.cpu_us for pace in bares),
         "cpu_us_per_delivery": {name: statistics.median(one.get(name, 0) for one in spent) for name in spent[0]},
     }

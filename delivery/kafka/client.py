@@ -27,7 +27,7 @@ _CONNECT = KafkaNetSocket.sock_connect
 async def _connect(self: Any, net: Any, sock: socket.socket, *rest: Any, **words: Any) -> Any:
     try:
         return await _CONNECT(self, net, sock, *rest, **words)
-    except BaseException:
+    except BaseException:  # whatever it was, also that nobody waits any more, the socket is nobody's
         sock.close()
         raise
 
@@ -47,7 +47,7 @@ def opened(kind: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Any, An
 
     try:
         return kind(kafka_client=network, **arguments), networks[0]
-    except BaseException:
+    except BaseException:  # whatever it was, nothing stays open
         for one in networks:
             one.close()
         raise
