@@ -25,7 +25,7 @@ from core.trigger import (
 
 if TYPE_CHECKING:
     from core.check_url import CheckUrl
-    from core.settings import Network
+    from core.setting_kinds import Network
 
 __all__ = [
     "Change",

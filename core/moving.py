@@ -20,7 +20,7 @@ from core.ledger.fault import in_words
 from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.key_check import check_key, check_value
 from core.ledger.keys import KEY_FILE, MasterKey, given_key
-from core.settings import DATABASE_SCHEMES
+from core.setting_kinds import DATABASE_SCHEMES
 
 PART_FILE = f".{LEDGER_FILE}.copy"
 """A ledger in a data directory while it is being copied there."""

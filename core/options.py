@@ -18,24 +18,8 @@ from click.core import ParameterSource
 
 from core.check_url import CheckUrl
 from core.ledger.store import Database, Place
-from core.settings import (
-    FILE,
-    FILE_VARIABLE,
-    DatabaseUrl,
-    Folder,
-    Kind,
-    Network,
-    Networks,
-    Seconds,
-    Setting,
-    Settings,
-    Texts,
-    Whole,
-    Word,
-    Words,
-    read_file,
-    table,
-)
+from core.setting_kinds import DatabaseUrl, Folder, Kind, Network, Networks, Seconds, Texts, Whole, Word, Words
+from core.settings import FILE, FILE_VARIABLE, Setting, Settings, read_file, table
 
 CheckUrlAllowing = Callable[[Sequence[Network]], CheckUrl]
 """Makes the check of webhooks' URLs, for targets that are allowed although they are private. Who carries knows it."""

@@ -12,7 +12,8 @@ from core.commands.desk import print_json
 from core.epilog import epilog
 from core.options import file_read, json_option, settings_options, sources
 from core.printing import print_table
-from core.settings import PREFIX, SECRETS, DatabaseUrl, Setting, Settings, strangers, table
+from core.setting_kinds import DatabaseUrl
+from core.settings import PREFIX, SECRETS, Setting, Settings, strangers, table
 
 HIDDEN = "(hidden)"
 

@@ -16,7 +16,7 @@ from core.operations.operation import AnyOperation
 from core.operator import Ledger, ask
 from core.options import CheckUrlAllowing
 from core.printing import plain
-from core.settings import Network
+from core.setting_kinds import Network
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Response = TypeVar("Response")

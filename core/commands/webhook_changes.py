@@ -19,7 +19,7 @@ from core.limits import LIST_MAX
 from core.operations import webhook_changes, webhooks
 from core.options import CheckUrlAllowing, json_option, key_option, place_option, setting_option
 from core.printing import plain
-from core.settings import Network
+from core.setting_kinds import Network
 
 ids_argument = click.argument(
     "ids", metavar="ID...", type=WEBHOOK, nargs=-1, required=True, shell_complete=complete_webhook

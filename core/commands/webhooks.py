@@ -15,7 +15,7 @@ from core.ledger.store import Place
 from core.operations import webhooks
 from core.options import CheckUrlAllowing, json_option, key_option, place_option, setting_option
 from core.printing import print_facts, print_table
-from core.settings import Network
+from core.setting_kinds import Network
 
 
 @click.group("webhooks", commands=[change_webhook, enable_webhooks, disable_webhooks, delete_webhooks])

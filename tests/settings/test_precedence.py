@@ -28,6 +28,9 @@ SAYS = {
     "inbox_tenant": ('["a.{tenant}"]', "b.{tenant}", ["c.{tenant}"], ["a.{tenant}"], ["b.{tenant}"], ["c.{tenant}"]),
     "inbox_dead_topic": ('"a"', "b", ["c"], "a", "b", "c"),
     "inbox_group": ('"a"', "b", ["c"], "a", "b", "c"),
+    "deliveries_topic": ('"a"', "b", ["c"], "a", "b", "c"),
+    "deliveries_group": ('"a"', "b", ["c"], "a", "b", "c"),
+    "ledger_topic": ('"a"', "b", ["c"], "a", "b", "c"),
     "host": ('"0.0.0.0"', "::", ["::1"], "0.0.0.0", "::", "::1"),
     "port": ("1", "2", ["3"], 1, 2, 3),
     "allow_target": (

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import InvalidInputError, LedgerError
 from core.ledger.postgres.recorder import READ_S, Connection, connect
-from core.settings import DATABASE_SCHEMES
+from core.setting_kinds import DATABASE_SCHEMES
 
 HIDDEN = "…"
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
