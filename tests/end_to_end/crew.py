@@ -54,6 +54,9 @@ class Letterbox:
 class Crew:
     """Processes by name, each with a data directory of its own, on one ledger."""
 
+    words: tuple[str, ...] = ()
+    """Said to each process, besides its roles."""
+
     def __init__(self, home: Path, database: Database, box: Letterbox) -> None:
         self._home, self.database, self.box = home, database, box
         self._places: dict[str, Place] = {}
@@ -90,13 +93,13 @@ class Crew:
 
         async def start(name: str, said: str) -> None:
             words = [word for role in said.split() for word in ("--role", role)]
-            self.serving[name] = await self.place(name).serve(*ALLOW, *words)
+            self.serving[name] = await self.place(name).serve(*ALLOW, *self.words, *words)
 
         await asyncio.gather(*(start(name, said) for name, said in roles.items()))
 
-    async def begin(self) -> str:
-        """One that takes events, two that may carry, a webhook; who leads."""
-        await self.start(api="api", one="outbox worker", two="outbox worker")
+    async def begin(self, **roles: str) -> str:
+        """Processes with roles, else one that takes events and two that may carry; a webhook; who leads."""
+        await self.start(**(roles or {"api": "api", "one": "outbox worker", "two": "outbox worker"}))
         self._token = await self.place("api").token()
         leader = await self.leader()
         await self.place("api").webhook(self.box.url)
