@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz simulate chaos reference serve bench
+.PHONY: help demo test check fuzz simulate chaos chaos-kafka reference serve bench
 
 help:
 	@echo 'make demo       from nothing to signed, verified deliveries, in under a minute'
@@ -14,6 +14,7 @@ help:
 	@echo 'make check      format, lint, types, import contracts, spelling'
 	@echo 'make fuzz       RUNS=1000000 inputs for each thing that reads what comes from outside'
 	@echo 'make simulate   SEEDS=310 lives of the whole service in a simulated world; SEED=17: that one again'
+	@echo 'make chaos-kafka  the same with a process for each role, and Apache Kafka between them, which goes away as well'
 	@echo 'make chaos      processes on one PostgreSQL, while all of it is killed, paused and cut off; SEED=17: as then'
 	@echo 'make reference  docs/reference.md, from the code'
 	@echo 'make serve      the service on 127.0.0.1:8420; its data go to ./hookledger-data'
@@ -44,6 +45,9 @@ simulate: $(INSTALLED)
 
 chaos: $(INSTALLED)
 	$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED))
+
+chaos-kafka: $(INSTALLED)
+	$(BIN)/python -m tests.faults.chaos --kafka $(if $(SEED),--seed $(SEED))
 
 reference: $(INSTALLED)
 	$(BIN)/python -m tests.tidy.reference

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeVar
@@ -86,19 +87,20 @@ class Inbox:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
 
-    async def stop(self) -> None:
-        """Finish what is under way, within INBOX_STOP_S, and leave; what waits for the ledger comes again later."""
+    async def stop(self, wait_s: float = INBOX_STOP_S) -> None:
+        """Finish what is under way, within so many seconds, and leave; what waits for the ledger comes again later."""
         self._stopping.set()
-        if self._task is not None:
-            await self._ended(self._task)
-        if self._committing is not None:
-            await self._ended(self._committing)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                if self._task is not None:
+                    await asyncio.wait((self._task,))
+                if self._committing is not None:
+                    await asyncio.wait((self._committing,))
+        tasks = [task for task in (self._task, self._committing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._incoming.close()
-
-    async def _ended(self, task: asyncio.Task[None]) -> None:
-        await asyncio.wait((task,), timeout=INBOX_STOP_S)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
     async def released(self, partitions: Collection[Partition]) -> None:
         """For who is to hand *partitions* over: returns when nothing of them is under way any more."""

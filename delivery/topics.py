@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from core.errors import LedgerError
-from core.limits import TOTAL_S
+from core.limits import INBOX_STOP_S, TOTAL_S
 from core.settings import Settings
 from delivery import roles
 from delivery.carrier import Deliveries
@@ -113,7 +113,7 @@ class Topics:
 
     async def stop_reading(self) -> None:
         """Finish what is under way, commit, and leave the groups."""
-        parts = [] if self.inbox is None else [self.inbox.stop()]
+        parts = [] if self.inbox is None else [self.inbox.stop(min(self._settings.stop_s, INBOX_STOP_S))]
         if self.station is not None:
             parts.append(self.station.stop(self._settings.stop_s))
         await asyncio.gather(*parts)

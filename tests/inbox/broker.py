@@ -62,8 +62,13 @@ class Reading:
         self.fault: str | None = None
         self.refuses: str | None = None
         """Why no offset is committed."""
-        self.is_closed = False
+        self.is_closed, self.is_member = False, True
         self.taken = 0
+        self.ends: dict[Partition, int] = {}
+        """Where partitions ended when they became ours."""
+
+    def end(self, partition):
+        return self.ends.get(partition, 0)
 
     async def take(self):
         while not self.is_closed:

@@ -1,4 +1,6 @@
-"""`python -m tests.faults.chaos`: processes on one PostgreSQL under load, while all of it is killed, paused and cut."""
+"""`python -m tests.faults.chaos`: processes on one PostgreSQL under load, while all of it is killed, paused and cut.
+`--kafka`: a process for each role, and Apache Kafka between them, which is stopped, killed and emptied as well.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +10,29 @@ import random
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from tests.faults.chaos.kafka_world import KafkaPlan
 from tests.faults.chaos.run import SHOWN_MAX, run, timed
 from tests.faults.chaos.world import Plan
+
+COUNTS = {
+    "events": 20_000, "kills": 30, "stops": 5, "cuts": 50, "pauses": 3, "joins": 2,
+    "broker_stops": 2, "broker_kills": 2, "empties": 1,
+}  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
-    for name, count in (("events", 20_000), ("kills", 30), ("stops", 5), ("cuts", 50), ("pauses", 3)):
-        parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--kafka", action="store_true")
+    for name, count in COUNTS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=count)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--keep", type=Path, help="keep logs and data directories here")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    plan = Plan(asked.events, asked.kills, asked.stops, asked.cuts, asked.pauses)
+    kind: Any = KafkaPlan if asked.kafka else Plan
+    plan = kind(**{name: getattr(asked, name) for name in kind._fields})
     with tempfile.TemporaryDirectory() as folder:
         if asked.keep is not None:
             asked.keep.mkdir(parents=True)

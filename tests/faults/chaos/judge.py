@@ -65,8 +65,9 @@ class Judge:
         for request in requests:
             self._came[request.delivery, request.attempt].append(request.at)
 
-    def acknowledged(self, told: Mapping[str, Told]) -> int:
-        """Each is recorded once, where it was said, with as many deliveries; how many are not recorded at all."""
+    def acknowledged(self, told: Mapping[str, Told | None]) -> int:
+        """Each is recorded once, where it was said if it was, with as many deliveries; how many are not recorded at
+        all."""
         events = [one for one in self.recorded if isinstance(one.event, Received)]
         times = Counter(one.event.id for one in events)
         self.wrong += [f"{id} was recorded {count} times" for id, count in times.items() if count > 1]
@@ -82,7 +83,7 @@ class Judge:
         self.wrong += [
             f"{id}: {said} was said, and {where[id]} recorded"
             for id, said in told.items()
-            if where.get(id, said) != said
+            if said is not None and where.get(id, said) != said
         ]
         return len(lost)
 
@@ -147,7 +148,7 @@ class Judge:
 
     def longest_pause(self) -> tuple[float, float, float]:
         """Between two requests, as long as one was due that nobody held: its seconds, when it began; and the longest
-        during which the database was not away."""
+        during which neither database nor broker was away."""
         waits = sorted(self._waits())
         times = sorted(request.at for request in self._requests)
         longest, began, longest_there, index = 0.0, 0.0, 0.0, 0
@@ -160,7 +161,11 @@ class Judge:
             since = max(before, min((due for due, _ in waiting), default=after))
             if after - since > longest:
                 longest, began = after - since, since
-            away = [one for one in self._troubles if one.kind == "stop" and one.began < after and one.ended > since]
+            away = [
+                one
+                for one in self._troubles
+                if one.kind in ("stop", "kafka") and one.began < after and one.ended > since
+            ]
             if not away:
                 longest_there = max(longest_there, after - since)
         return longest, began, longest_there

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -42,11 +43,14 @@ class Ended(NamedTuple):
 class Member:
     """A place among those that share the ledger, with a data directory; one process after the other takes it."""
 
-    def __init__(self, name: str, roles: tuple[str, ...], folder: Path, database: Database) -> None:
+    def __init__(
+        self, name: str, roles: tuple[str, ...], folder: Path, database: Database, words: Sequence[str] = ()
+    ) -> None:
+        """*words*: more that its command is told."""
         self.name, self.takes_events = name, not roles or "api" in roles
         self.carries = not roles or "outbox" in roles
         self.data, self.log = folder / name, folder / f"{name}.log"
-        self._words = [word for role in roles for word in ("--role", role)]
+        self._words = [*words, *(word for role in roles for word in ("--role", role))]
         self._environment = {key: said for key, said in os.environ.items() if not key.startswith("HOOKLEDGER_")}
         self._environment |= {**ENVIRONMENT, "HOOKLEDGER_CONFIG": os.devnull, "PYTHONFAULTHANDLER": "1"}
         self._environment |= {"HOOKLEDGER_DATABASE": database.url, "HOOKLEDGER_SCHEMA": database.schema}

@@ -46,7 +46,7 @@ class People:
     def __init__(self, seed: int, members: Sequence[Member], token: str, urls: Sequence[str]) -> None:
         self.random = Random(seed)
         self._members, self._token, self._urls = members, token, urls
-        self.acknowledged: dict[str, Told] = {}
+        self.acknowledged: dict[str, Told | None] = {}
         self.wrong: list[str] = []
         """What they were told twice, and not the same."""
         self.counts: Counter[str] = Counter()

@@ -6,11 +6,11 @@ import asyncio
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.ledger.store import Place
 from core.limits import LEASE_S, MARK_S
@@ -67,12 +67,17 @@ class Trouble(NamedTuple):
 class World:
     """From `begin` to `close`."""
 
-    def __init__(self, folder: Path, plan: Plan, seed: int, say: Callable[[str], None]) -> None:
+    seats: Mapping[str, tuple[str, ...]] = SEATS
+    end_s = END_S
+
+    def __init__(self, folder: Path, plan: Any, seed: int, say: Callable[[str], None]) -> None:
         self.plan, self.random, self._say = plan, Random(seed), say
         self.received_log, self._folder = folder / "received.log", folder
         self.received_log.touch()
         self.server = Server()
-        self.members = [Member(name, roles, folder, self.server.database) for name, roles in SEATS.items()]
+        self.members = [self.member(name, roles) for name, roles in self.seats.items()]
+        self.gone: list[Member] = []
+        """Those that were there for a while only."""
         self.troubles: list[Trouble] = []
         self.problems: list[str] = []
         self.counts: Counter[str] = Counter()
@@ -87,6 +92,12 @@ class World:
         self._receiver: asyncio.subprocess.Process | None = None
         self._seed, self._share = seed, 0.0
 
+    def member(self, name: str, roles: tuple[str, ...]) -> Member:
+        return Member(name, roles, self._folder, self.server.database)
+
+    def make_people(self, token: str, urls: list[str]) -> People:
+        return People(self._seed, self.members, token, urls)
+
     async def begin(self) -> None:
         self._receiver = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.faults.chaos.receiver", str(self.received_log),
@@ -97,7 +108,7 @@ class World:
         place = Place(self._folder / "desk", self.server.database)
         ledger = Ledger(place, ENVIRONMENT, url_check_allowing((LOOPBACK,)))
         made = await ask(ledger, tokens.CREATE, tokens.CreateToken("portal"))
-        self.people = People(self._seed, self.members, made.token, urls)
+        self.people = self.make_people(made.token, urls)
         for url in urls:
             # Whoever fails is asked one at a time: it gets little.
             triggers = ("file.moved",) if url.endswith("bad") else ()
@@ -123,7 +134,7 @@ class World:
             self._share = (number + 1) / len(steps)
             await moment(self.random.uniform(0.3, 1.5))
             self._say(f"{number + 1} of {len(steps)}: {step}; {len(self.people.acknowledged)} acknowledged")
-            await self._do(step)
+            await self.do(step)
         while len(self.people.acknowledged) < self.plan.events:
             await moment(0.2)
         is_over.set()
@@ -132,50 +143,50 @@ class World:
         await self._until_ended()
         await self._end()
 
-    async def _do(self, step: str) -> None:
+    async def do(self, step: str) -> None:
         match step:
             case "kill the leader":
-                await self._kill(await self._leader())
+                await self.kill(await self.leader())
             case "kill":
-                await self._kill(self.random.choice(self.members))
+                await self.kill(self.random.choice(self.members))
             case "kill a door":
-                await self._kill(self.random.choice([one for one in self.members if not one.carries]))
+                await self.kill(self.random.choice([one for one in self.members if not one.carries]))
             case "pause":
-                await self._pause(await self._leader())
+                await self.pause(await self.leader())
             case "cut":
-                with self._trouble("cut"):
+                with self.trouble("cut"):
                     cut = await self.server.cut(self.random.choice([0.1, 0.3, 1.0]))
                 self.counts["connections cut"] += cut
                 self.counts["cuts"] += 1
             case "stop":
-                await self._stop()
+                await self.stop()
 
     @contextmanager
-    def _trouble(self, kind: str, name: str = "") -> Iterator[None]:
+    def trouble(self, kind: str, name: str = "") -> Iterator[None]:
         began = now_s()
         try:
             yield
         finally:
             self.troubles.append(Trouble(kind, name, began, now_s()))
 
-    async def _kill(self, member: Member) -> None:
+    async def kill(self, member: Member) -> None:
         async with asyncio.timeout(60):
             while not member.is_running:
                 await moment(0.05)
-        with self._trouble("kill", member.name):
+        with self.trouble("kill", member.name):
             member.signal(signal.SIGKILL)
             await member.process.wait()
         self.counts["kills"] += 1
 
-    async def _pause(self, member: Member) -> None:
+    async def pause(self, member: Member) -> None:
         """Longer than its lease, and then it goes on as if nothing was."""
-        with self._trouble("pause", member.name):
+        with self.trouble("pause", member.name):
             member.signal(signal.SIGSTOP)
             await moment(LEASE_S + self.random.uniform(1, 4))
             member.signal(signal.SIGCONT)
         self.counts["pauses"] += 1
 
-    async def _leader(self) -> Member:
+    async def leader(self) -> Member:
         async with asyncio.timeout(60):
             while True:
                 for member in self.members:
@@ -183,9 +194,9 @@ class World:
                         return member
                 await moment(0.1)
 
-    async def _stop(self) -> None:
+    async def stop(self) -> None:
         """All say so, and say when it is over; one that is told to end meanwhile does."""
-        with self._trouble("stop"):
+        with self.trouble("stop"):
             await self.server.stop()
             stopped = now_s()
             is_told = self.counts["stops"] % 2 == 0
@@ -193,7 +204,7 @@ class World:
             await self._until(lambda said: said is None or _is_database(said), NOTICED_S, "does not say it is away")
             self.noticed_s.append(now_s() - stopped)
             if is_told and running:
-                await self._ends(self.random.choice(running))
+                await self.ends(self.random.choice(running))
             await moment(self.random.uniform(0.0, 2.0))
             await self.server.start()
         started = now_s()
@@ -201,11 +212,11 @@ class World:
         self.ready_again_s.append(now_s() - started)
         self.counts["stops"] += 1
 
-    async def _ends(self, member: Member) -> None:
+    async def ends(self, member: Member) -> None:
         """Told to end it ends in time, in order."""
         process, began = member.process, now_s()
         try:
-            with self._trouble("end", member.name):
+            with self.trouble("end", member.name):
                 member.signal(signal.SIGTERM)
                 async with asyncio.timeout(ENDS_S):
                     code = await process.wait()
@@ -240,7 +251,7 @@ class World:
 
     async def _until_ended(self) -> None:
         """Until no delivery waits any more, in rows that are up to the ledger; or their number stays for long."""
-        until, before = now_s() + END_S, -1
+        until, before = now_s() + self.end_s, -1
         while True:
             ((waiting, behind),) = await self.server.rows(
                 "SELECT (SELECT count(*) FROM chaos_views.outbox_1),"
@@ -249,7 +260,7 @@ class World:
             if not waiting and not behind:
                 return
             if waiting != before:
-                until, before = now_s() + END_S, waiting
+                until, before = now_s() + self.end_s, waiting
             if now_s() > until:
                 self.problems.append(f"{waiting} deliveries still wait, and the views are {behind} events behind")
                 return
@@ -258,7 +269,7 @@ class World:
     async def _end(self) -> None:
         for member in self.members:
             member.stop_keeping()
-        await asyncio.gather(*(self._ends(member) for member in self.members))
+        await asyncio.gather(*(self.ends(member) for member in self.members))
         await asyncio.gather(*self._keeping)
 
     async def takeovers(self) -> int:

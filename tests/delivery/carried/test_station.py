@@ -1,0 +1,264 @@
+"""Each attempt is made once, whatever the broker brings twice or loses, and whoever has the partition."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from core.limits import CARRIED_MARK_S, CARRY_S, CHECK_MS
+from core.model.delivery import Delivered
+from delivery.kafka.records import Partition
+from tests.delivery.carried.desk import TOPIC, Desk
+from tests.delivery.outbox.turned import BAD, GOOD, answered
+
+PLACE = Partition(TOPIC, 0)
+
+
+@pytest.fixture(name="desk")
+async def _desk(tmp_path):
+    desk = Desk(tmp_path)
+    await desk.start()
+    yield desk
+    for request in desk.requests:
+        if request.hangs:
+            request.answer(GOOD)
+    await desk.close()
+
+
+async def test_what_is_handed_out_is_attempted_and_committed(desk):
+    """The outbox hears of it through the ledger, and has room again."""
+    desk.station()
+    await desk.webhook()
+    titles = [f"e{n}" for n in range(30)]
+    await desk.events(*titles)
+    await desk.until(lambda: desk.waiting == 0 and len(desk.requests) == 30)
+    await desk.wait(1)
+    assert sorted(desk.titles) == sorted(titles)
+    assert desk.broker.committed[PLACE] == len(desk.log)
+    assert desk.carrier.dispatch.young == 0
+    assert sum(map(len, desk.term.marks)) == 30
+
+
+async def test_a_second_record_of_an_attempt_is_passed_over(desk):
+    """As the next outbox writes it, when the one before died before it had marked the first."""
+    desk.station()
+    await desk.webhook()
+    desk.reply = lambda request: None
+    await desk.events("e")
+    await desk.until(lambda: desk.requests)
+    first = desk.log[0]
+    desk.broker.put(first.value, topic=TOPIC)
+    await desk.settle()
+    desk.requests[0].answer(GOOD)
+    await desk.until(lambda: desk.waiting == 0)
+    desk.broker.put(first.value, topic=TOPIC)
+    await desk.wait(1)
+    assert desk.titles == ["e"]
+    assert desk.broker.committed[PLACE] == 3
+
+
+@pytest.mark.parametrize("reason", ["it was there", "it took long"])
+async def test_what_may_be_recorded_is_looked_up(desk, reason):
+    """A worker that knows nothing of it: the record was there when it came, or took long to come."""
+    await _deliver_one(desk)
+    if reason == "it took long":
+        await desk.wait(CHECK_MS / 1_000 + 0.1)
+    station = desk.station()
+    if reason == "it was there":
+        desk.reading.ends[PLACE] = 1
+    desk.broker.committed.clear()
+    desk.reading._seen.clear()
+    await desk.wait(1)
+    assert desk.titles == ["e"]
+    assert dict(station._unpacking.counts)["recorded"] == 1
+    assert desk.broker.committed[PLACE] == 1
+
+
+async def _deliver_one(desk):
+    station = desk.station()
+    await desk.webhook()
+    await desk.events("e")
+    await desk.until(lambda: desk.waiting == 0 and desk.requests)
+    await station.stop(0)
+
+
+async def test_what_is_not_recorded_is_attempted_by_whoever_is_next(desk):
+    """The first took it, and died before it had begun."""
+    first = desk.station()
+    desk.reading.is_member = False
+    await desk.webhook()
+    await desk.events("e")
+    await desk.wait(CHECK_MS / 1_000 + 0.1)
+    assert desk.requests == []
+    await first.stop(0)
+    assert desk.broker.committed == {}
+    desk.station()
+    await desk.wait(1)
+    assert desk.titles == ["e"]
+    assert desk.broker.committed[PLACE] == 1
+
+
+async def test_who_is_no_member_begins_nothing_until_it_is_again(desk):
+    """Another may have its partitions meanwhile."""
+    desk.station()
+    desk.reading.is_member = False
+    await desk.webhook()
+    await desk.events("e")
+    await desk.wait(5)
+    assert desk.requests == []
+    desk.reading.is_member = True
+    await desk.wait(1)
+    assert desk.titles == ["e"]
+
+
+async def test_a_partition_is_let_go_when_what_was_begun_is_recorded_and_committed(desk):
+    """Nothing more of it is begun; what waited is the next one's."""
+    station = desk.station()
+    await desk.webhook()
+    desk.reply = lambda request: None
+    await desk.events("begun")
+    await desk.until(lambda: desk.requests)
+    desk.reading.is_member = False
+    await desk.events("waits")
+    await desk.settle()
+    releasing = asyncio.ensure_future(station.released({PLACE}))
+    await desk.settle()
+    desk.reading.is_member = True
+    await desk.wait(1)
+    assert desk.titles == ["begun"]
+    assert not releasing.done()
+    desk.requests[0].answer(GOOD)
+    await desk.until(releasing.done)
+    assert desk.broker.committed[PLACE] == 1
+    desk.reply = lambda request: GOOD
+    desk.reading._seen[PLACE] = 1
+    desk.broker._came.set()
+    await desk.wait(1)
+    assert desk.titles == ["begun", "waits"]
+
+
+async def test_a_lost_record_is_handed_out_again(desk):
+    """The same attempt, when its mark is over, and not before."""
+    await desk.webhook()
+    await desk.events("e")
+    await desk.until(lambda: desk.log)
+    desk.broker.logs.clear()
+    desk.station()
+    await desk.wait(CARRIED_MARK_S - 1)
+    assert (desk.log, desk.requests) == ([], [])
+    await desk.wait(2)
+    await desk.until(lambda: desk.waiting == 0)
+    assert [(request.title, request.attempt) for request in desk.requests] == [("e", 1)]
+    assert desk.term.marks[0] == desk.term.marks[1]
+
+
+async def test_what_comes_too_late_is_not_begun_and_comes_again(desk):
+    """It could last beyond its time. A record of the next handing out is no second one."""
+    await desk.webhook()
+    await desk.events("e")
+    await desk.until(lambda: desk.log)
+    await desk.wait(CARRY_S + 1)
+    station = desk.station()
+    await desk.wait(1)
+    assert desk.requests == []
+    assert station.late == 1
+    assert desk.broker.committed[PLACE] == 1
+    await desk.wait(CARRIED_MARK_S)
+    await desk.until(lambda: desk.waiting == 0)
+    assert [(request.title, request.attempt) for request in desk.requests] == [("e", 1)]
+
+
+async def test_a_receiver_that_asks_for_patience_gets_it(desk):
+    """What is in the worker's hands waits there, for as long as there is time."""
+    desk.station()
+    await desk.webhook()
+    replies = [answered(429, retry_after="5")]
+    desk.reply = lambda request: replies.pop() if replies else None
+    await desk.events("a", "b")
+    await desk.until(lambda: desk.requests)
+    count = len(desk.requests)
+    for request in desk.requests[1:]:
+        request.answer(GOOD)
+    desk.reply = lambda request: GOOD
+    await desk.events("c")
+    await desk.wait(4)
+    assert len(desk.requests) == count
+    await desk.wait(2)
+    await desk.until(lambda: desk.waiting == 0)
+    assert sorted({request.title for request in desk.requests}) == ["a", "b", "c"]
+
+
+async def test_a_failed_attempt_is_tried_again_through_the_broker(desk):
+    """The retry is another record, with what the first attempt came to."""
+    desk.station()
+    await desk.webhook()
+    desk.reply = lambda request: BAD if request.attempt == 1 else GOOD
+    await desk.events("e")
+    await desk.until(lambda: desk.requests)
+    await desk.wait(6)
+    await desk.until(lambda: desk.waiting == 0)
+    assert [request.attempt for request in desk.requests] == [1, 2]
+
+
+async def test_of_a_webhook_that_was_disabled_nothing_is_attempted(desk):
+    """The worker knows at least what the outbox knew; what it leaves is cancelled when its mark is over."""
+    number = await desk.webhook()
+    await desk.events("e")
+    await desk.until(lambda: desk.log)
+    await desk.office.webhooks.switch(number, enabled=False, by="p")
+    station = desk.station()
+    await desk.wait(1)
+    assert desk.requests == []
+    assert station.late == 1
+    await desk.wait(CARRIED_MARK_S)
+    await desk.until(lambda: desk.waiting == 0)
+    assert desk.requests == []
+
+
+async def test_a_record_that_is_none_is_passed_over(desk, caplog):
+    """And said; the others are attempted."""
+    station = desk.station()
+    desk.broker.put(b"none", topic=TOPIC)
+    desk.broker.put(None, key=b"1", topic=TOPIC)
+    await desk.webhook()
+    await desk.events("e")
+    await desk.until(lambda: desk.waiting == 0 and desk.requests)
+    await desk.wait(1)
+    assert station._unpacking.counts["unreadable"] == 2
+    assert desk.broker.committed[PLACE] == 3
+    assert [said.line for said in caplog.records].count("station.unreadable") == 2
+
+
+async def test_what_the_broker_refuses_is_written_again(desk):
+    """And marked once it has it."""
+    desk.broker.refuses = "no broker answers"
+    await desk.webhook()
+    await desk.events("e")
+    await desk.wait(1)
+    assert (desk.log, desk.term.marks) == ([], [])
+    assert "they do not reach Kafka: no broker answers" in desk.carrier.reasons()[0]
+    desk.broker.refuses = None
+    desk.station()
+    await desk.wait(1)
+    await desk.until(lambda: desk.waiting == 0)
+    assert desk.titles == ["e"]
+    assert desk.carrier.reasons() == []
+
+
+async def test_an_outcome_comes_after_the_first_one_only_as_late(desk):
+    """Should an attempt be made twice after all, the delivery has one end."""
+    desk.station()
+    await desk.webhook()
+    desk.reply = lambda request: None
+    await desk.events("e")
+    await desk.until(lambda: desk.requests)
+    desk.stations[0]._unpacking._memory._until.clear()
+    desk.broker.put(desk.log[0].value, topic=TOPIC)
+    await desk.settle()
+    for request in desk.requests:
+        request.answer(GOOD)
+    await desk.until(lambda: desk.waiting == 0)
+    await desk.settle()
+    ends = [one for one in desk.office.reader.after(0) if isinstance(one.event, Delivered)]
+    assert len(ends) == 1
