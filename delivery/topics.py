@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from core.errors import LedgerError
+from core.gauges import Sample
 from core.office import Office
 from core.settings import Settings
 from delivery.inbox import Inbox
@@ -13,6 +14,7 @@ from delivery.kafka.records import Partition
 from delivery.kafka_event import TenantRules
 
 if TYPE_CHECKING:  # what it imports is an extra
+    from delivery.kafka.consumer import Consumer
     from delivery.kafka.producer import Producer
 
 
@@ -42,7 +44,11 @@ class Topics:
         self.inbox = Inbox(
             incoming, self._outgoing, office.intake, office.alarms, rules=rules, dead_topic=settings.inbox_dead_topic
         )
-        office.gauges.append(self.inbox.samples)
+        self._incoming: Consumer = incoming
+        office.gauges += [self.inbox.samples, self._samples]
+
+    async def _samples(self) -> list[Sample]:
+        return [("hookledger_kafka_lag", (topic,), records) for topic, records in self._incoming.lag.items()]
 
     async def _released(self, partitions: frozenset[Partition]) -> None:
         await self.inbox.released(partitions)

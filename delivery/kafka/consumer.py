@@ -18,6 +18,7 @@ from kafka.structs import OffsetAndMetadata
 from delivery.kafka.ahead import ReadAhead
 from delivery.kafka.client import AGAIN_S, Outage, log, opened, text_of
 from delivery.kafka.commits import Asked, Commits, joined
+from delivery.kafka.lag import Lag
 from delivery.kafka.records import Partition, Record
 from delivery.kafka.settings import Settings
 
@@ -68,6 +69,7 @@ class Consumer:
         self._outage = Outage(self._name, settings.servers)
         self._commits = Commits()
         self._owned: set[Partition] = set()
+        self._lag = Lag(topics)
         self._ahead = ReadAhead(records_max, bytes_max)
         self._arrived, self._ended = asyncio.Event(), asyncio.Event()
         self._closing = threading.Event()
@@ -82,6 +84,11 @@ class Consumer:
     def waiting(self) -> int:
         """Records that were read, and not taken."""
         return self._ahead.records
+
+    @property
+    def lag(self) -> Mapping[str, int]:
+        """Records of each topic before us that are not committed yet, in the partitions that are ours."""
+        return self._lag.records
 
     async def take(self) -> list[Record]:
         while True:
@@ -142,6 +149,7 @@ class Consumer:
                 elif paused:
                     consumer.resume(*paused)
                 polled = consumer.poll(POLL_MS)
+                self._lag.look(consumer, polled)
                 if polled:
                     self._ahead.put([_record(one) for records in polled.values() for one in records])
                     self._tell(self._arrived.set)
@@ -157,7 +165,7 @@ class Consumer:
             missing = [topic for topic in self._topics if not cluster.partitions_for_topic(topic)]
             if not missing:
                 return
-            self._outage.silent(f"there is no topic {', '.join(missing)}")
+            self._outage.silent(f"there is no topic {', '.join(missing)}: hookledger kafka init makes it")
             with suppress(RetriableError):
                 network._net.run(network._manager.wait_for, cluster.request_update(), COMMIT_MS)  # noqa: SLF001
             self._closing.wait(POLL_MS / 1000)
@@ -182,7 +190,11 @@ class Consumer:
             except KafkaError as error:
                 self._not_committed(asked, error)
             else:
-                _answer(asked, None)
+                self._committed(asked)
+
+    def _committed(self, asked: list[Asked]) -> None:
+        self._lag.committed(_offsets(asked))
+        _answer(asked, None)
 
     def _not_committed(self, asked: list[Asked], error: KafkaError) -> None:
         if isinstance(error, RetriableError | RebalanceInProgressError):
@@ -243,7 +255,7 @@ class Consumer:
             except KafkaError as error:
                 self._not_committed(asked, error)
             else:
-                _answer(asked, None)
+                self._committed(asked)
 
 
 class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]
