@@ -115,6 +115,17 @@ async def test_what_is_wrong_is_one_line(place, flags, code, says):
     assert (ran.code, ran.out, ran.err.count("\n"), says in ran.err) == (code, "", 1, True), ran.err
 
 
+async def test_without_the_extra_it_says_what_to_install(place):
+    """In one line; the help needs nothing of it."""
+    without = "import sys; sys.modules['kafka'] = None; import hookledger; hookledger.main()"
+    for name in ("init", "lag"):
+        ran = await place.ended(await place.start_python("-c", without, "kafka", name, "--kafka", "127.0.0.1:1"))
+        assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+        assert "pip install 'hookledger[kafka]'" in ran.err
+    ran = await place.ended(await place.start_python("-c", without, "kafka", "init", "--help"))
+    assert (ran.code, "--partitions" in ran.out) == (0, True)
+
+
 async def test_lag_is_how_much_lies_before_each_group(broker, place, produce, consume):
     """Of each group and topic, as the broker tells it: committed or not, and who reads it just now."""
     events, deliveries = broker.new_topic(2, "lag.events"), broker.new_topic(1, "lag.deliveries")
