@@ -1,66 +1,136 @@
-"""Joins what reads portal events from Kafka: the clients, and the inbox between them and intake."""
+"""Joins what speaks with Kafka: its clients, and the parts of this process between them and the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from core.errors import LedgerError
 from core.gauges import Sample
-from core.office import Office
+from core.limits import TOTAL_S
 from core.settings import Settings
+from delivery import roles
+from delivery.carrier import Deliveries
 from delivery.inbox import Inbox
-from delivery.kafka.records import Partition
+from delivery.kafka.records import Outgoing, Partition
 from delivery.kafka_event import TenantRules
+from delivery.service import Service
+from delivery.station import Station
 
 if TYPE_CHECKING:  # what it imports is an extra
     from delivery.kafka.consumer import Consumer
-    from delivery.kafka.producer import Producer
+
+RELEASE_S = TOTAL_S + 5
+"""How long a partition of deliveries that is to be another worker's waits for attempts that were begun."""
+STATION_RECORDS_MAX = 256
+"""Records of deliveries that a worker has read ahead: those that another worker could take meanwhile."""
 
 
 class Topics:
-    """Reads from `start` to `stop`."""
+    """Made before the service starts, within the loop; reads from `start` to `stop`."""
 
-    def __init__(self, office: Office, settings: Settings, environment: Mapping[str, str]) -> None:
-        """InvalidInputError when the settings are none; within the loop."""
+    inbox: Inbox | None = None
+    station: Station | None = None
+
+    def __init__(self, service: Service, settings: Settings, environment: Mapping[str, str]) -> None:
+        """InvalidInputError when the settings are none."""
         try:
-            from delivery.kafka.consumer import Consumer  # noqa: PLC0415 -- an extra
-            from delivery.kafka.producer import Producer  # noqa: PLC0415
+            from delivery.kafka import consumer, producer  # noqa: PLC0415 -- an extra
             from delivery.kafka.settings import read  # noqa: PLC0415
         except ImportError as error:
-            raise LedgerError(
-                f"portal events from Kafka need kafka-python: pip install 'hookledger[kafka]' ({error})"
-            ) from None
-        said = read(settings.kafka or "", environment)
-        rules = TenantRules(settings.inbox_tenant)
-        self._outgoing: Producer = Producer(said)
-        incoming = Consumer(
-            said,
-            settings.inbox_group,
-            settings.inbox_topic,
-            assigned=lambda _partitions: None,
-            released=self._released,
-        )
-        self.inbox = Inbox(
-            incoming, self._outgoing, office.intake, office.alarms, rules=rules, dead_topic=settings.inbox_dead_topic
-        )
-        self._incoming: Consumer = incoming
-        office.gauges += [self.inbox.samples, self._samples]
-
-    async def _samples(self) -> list[Sample]:
-        return [("hookledger_kafka_lag", (topic,), records) for topic, records in self._incoming.lag.items()]
-
-    async def _released(self, partitions: frozenset[Partition]) -> None:
-        await self.inbox.released(partitions)
-
-    def reasons(self) -> list[str]:
-        """Why nothing is taken from Kafka, or not all of it."""
-        return [] if self.inbox.fault is None else [f"portal events wait in Kafka: {self.inbox.fault}"]
+            raise LedgerError(f"--kafka needs kafka-python: pip install 'hookledger[kafka]' ({error})") from None
+        self._service, self._settings = service, settings
+        self._said = read(settings.kafka or "", environment)
+        self._producer: Callable[..., Outgoing] = producer.Producer
+        self._consumer: Callable[..., Consumer] = consumer.Consumer
+        self._outgoing: list[Outgoing] = []
+        if roles.hands_over(settings.role):
+            handing = Deliveries(self._writes(), settings.deliveries_topic)
+            service.means = service.means._replace(deliveries=handing)
+        service.more_reasons.append(self._reasons)
 
     def start(self) -> None:
-        self.inbox.start()
+        """Read: the service is ready for it."""
+        if roles.reads_topics(self._settings.role, has_kafka=True):
+            self.inbox = self._inbox()
+            self.inbox.start()
+        if roles.attempts(self._settings.role):
+            self.station = self._station()
+            self.station.start()
 
-    async def stop(self) -> None:
-        """Finish what is under way, commit, and leave the group."""
-        await self.inbox.stop()
-        await self._outgoing.close()
+    def _writes(self) -> Outgoing:
+        """One writer for each purpose: none waits for what another one sends."""
+        self._outgoing.append(self._producer(self._said))
+        return self._outgoing[-1]
+
+    def _inbox(self) -> Inbox:
+        service, settings = self._service, self._settings
+
+        async def released(partitions: frozenset[Partition]) -> None:
+            await inbox.released(partitions)
+
+        incoming = self._consumer(
+            self._said, settings.inbox_group, settings.inbox_topic, assigned=_nothing, released=released
+        )
+        inbox = Inbox(
+            incoming,
+            self._writes(),
+            service.office.intake,
+            service.office.alarms,
+            rules=TenantRules(settings.inbox_tenant),
+            dead_topic=settings.inbox_dead_topic,
+        )
+        service.office.gauges += [inbox.samples, _lag_of(incoming)]
+        return inbox
+
+    def _station(self) -> Station:
+        service, settings = self._service, self._settings
+
+        async def released(partitions: frozenset[Partition]) -> None:
+            await station.released(partitions)
+
+        incoming = self._consumer(
+            self._said,
+            settings.deliveries_group,
+            [settings.deliveries_topic],
+            assigned=_nothing,
+            released=released,
+            release_s=RELEASE_S,
+            records_max=STATION_RECORDS_MAX,
+        )
+        station = Station(service.office, service.means, incoming)
+        service.office.gauges += [station.samples, _lag_of(incoming)]
+        return station
+
+    def _reasons(self) -> list[str]:
+        """Why nothing is taken from Kafka, or not all of it."""
+        reasons = []
+        if self.inbox is not None and self.inbox.fault is not None:
+            reasons.append(f"portal events wait in Kafka: {self.inbox.fault}")
+        if self.station is not None:
+            reasons += self.station.reasons()
+        return reasons
+
+    async def stop_reading(self) -> None:
+        """Finish what is under way, commit, and leave the groups."""
+        parts = [] if self.inbox is None else [self.inbox.stop()]
+        if self.station is not None:
+            parts.append(self.station.stop(self._settings.stop_s))
+        await asyncio.gather(*parts)
+
+    async def close(self) -> None:
+        """Write no more."""
+        await asyncio.gather(*(outgoing.close() for outgoing in self._outgoing))
+
+
+def _nothing(_: object) -> None: ...
+
+
+def _lag_of(consumer: Consumer) -> Callable[[], Awaitable[list[Sample]]]:
+    """For `/metrics`."""
+
+    async def samples() -> list[Sample]:
+        return [("hookledger_kafka_lag", (topic,), records) for topic, records in consumer.lag.records.items()]
+
+    return samples

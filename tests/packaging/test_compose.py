@@ -9,6 +9,7 @@ import click
 import pytest
 
 from core.settings import Role, strangers
+from delivery import roles
 from delivery.kafka.settings import read
 from tests.brokers.apache import ApacheBroker
 from tests.packaging.conftest import composed
@@ -57,6 +58,7 @@ def test_every_command_is_one(services, name, monkeypatch):
     if name in ROLES:
         assert context.params["role"] == (name,)
         assert (context.params["host"], context.params["port"]) == ("0.0.0.0", 8420)
+        roles.check(context.params["role"], has_database=True, has_kafka=True)
         assert context.params["database"] == "postgresql://hookledger@postgres:5432/hookledger"
 
 

@@ -9,11 +9,16 @@ import aiohttp
 import pytest
 
 from core.ledger.store import Database
+from delivery.kafka.producer import Producer
+from delivery.kafka.records import Message
+from delivery.kafka.settings import read
 from tests import postgres
 from tests.brokers.apache import CLUSTER, ApacheBroker
 from tests.brokers.broker import free_port
+from tests.end_to_end.conftest import _receiver  # noqa: F401 -- a fixture
 from tests.end_to_end.place import Place
 
+EVENT = b'{"id": "1", "type": "file.created", "data": {"id": 991}}'
 LOGGERS = "Configuration:\n  Loggers:\n    Root:\n      level: INFO\n    Logger: []\n"
 """What Kafka's image has of log4j, as far as its set-up reads it."""
 
@@ -63,6 +68,19 @@ def _broker(services):
     broker.end()
 
 
+@pytest.fixture(name="produce")
+async def _produce():
+    made = []
+
+    def produce(broker):
+        made.append(Producer(read(broker.address, {})))
+        return made[-1]
+
+    yield produce
+    for producer in made:
+        await producer.close()
+
+
 @pytest.fixture(name="database")
 def _database():
     """A schema that nobody has made yet."""
@@ -71,27 +89,52 @@ def _database():
     postgres.drop(database)
 
 
-async def test_the_services_come_up_in_their_order(services, broker, database, tmp_path):
-    """Tables and topics are made, also a second time; then those that take events in are ready."""
-    made = []
+class Stage:
+    """The services of one compose.yaml, each a process with a data directory of its own."""
 
-    def place_of(name):
-        place = Place(tmp_path / name)
-        place.environment |= services[name]["environment"]
-        place.environment |= {"HOOKLEDGER_KAFKA": broker.address, "HOOKLEDGER_DATABASE": database.url}
-        place.environment["HOOKLEDGER_SCHEMA"] = database.schema
-        made.append(place)
-        return place
+    def __init__(self, home, services, broker, database):
+        self._home, self._services = home, services
+        self._played = {"HOOKLEDGER_KAFKA": broker.address, "HOOKLEDGER_DATABASE": database.url}
+        self._played |= {"HOOKLEDGER_SCHEMA": database.schema, "HOOKLEDGER_ALLOW_TARGET": "127.0.0.0/8"}
+        self._places = {}
 
-    for name in ("migrate", "topics", "migrate", "topics"):
-        ran = await place_of(name).run(*services[name]["command"])
+    def place(self, name):
+        if name not in self._places:
+            self._places[name] = Place(self._home / name)
+            self._places[name].environment |= self._services[name]["environment"] | self._played
+        return self._places[name]
+
+    async def run(self, name):
+        ran = await self.place(name).run(*self._services[name]["command"])
         assert ran.code == 0, ran.err
-    for name in ("api", "inbox"):
-        command, *words = services[name]["command"]
+
+    async def serve(self, name):
+        command, *words = self._services[name]["command"]
         assert command == "serve"
-        serving = await place_of(name).serve(*words)
-        async with aiohttp.ClientSession() as session, session.get(f"{serving.url}/health/ready") as answer:
-            assert answer.status == 200, await answer.text()
-        assert await serving.stop() == 0
-    for place in made:
-        await place.close()
+        return await self.place(name).serve(*words)
+
+    async def close(self):
+        for place in self._places.values():
+            await place.close()
+
+
+async def test_the_services_bring_an_event_to_a_receiver(services, broker, database, receiver, produce, tmp_path):
+    """Tables and topics are made, also a second time; then each role is ready, and together they deliver."""
+    stage = Stage(tmp_path, services, broker, database)
+    try:
+        for name in ("migrate", "topics", "migrate", "topics"):
+            await stage.run(name)
+        serving = {name: await stage.serve(name) for name in ("api", "inbox", "outbox", "worker")}
+        async with aiohttp.ClientSession() as session:
+            for name, one in serving.items():
+                async with session.get(f"{one.url}/health/ready") as answer:
+                    assert answer.status == 200, (name, await answer.text())
+        # As `docker compose exec api hookledger …` does.
+        made = await stage.place("api").run("webhooks", "create", "mine", f"{receiver.url}/mine", "--no-ssl")
+        assert made.code == 0, made.err
+        await produce(broker).send([Message("portal.events", b"991", EVENT)])
+        assert (await receiver.next()).path == "/mine"
+        for one in serving.values():
+            assert await one.stop() == 0
+    finally:
+        await stage.close()
