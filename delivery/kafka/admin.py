@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from kafka import KafkaAdminClient
@@ -30,6 +30,8 @@ from delivery.kafka.settings import Settings
 
 AGAIN_S = 0.2
 """How long until it is looked once more for who keeps a group: it may be about to be found."""
+SEEN_MS = 5_000
+"""How long a topic that was made may take until brokers tell of it."""
 COORDINATOR_S = 5.0
 """How long it is looked for."""
 
@@ -87,6 +89,10 @@ class Admin:
                 not_made[topic["name"]] = Exists()
             elif error is not NoError:
                 not_made[topic["name"]] = Hidden(_said(error, topic.get("error_message")))
+        there = [one.name for one in topics if not isinstance(not_made.get(one.name), Hidden)]
+        # Brokers hear of it a little later than who made it; who asks them next is to find it.
+        with suppress(KafkaTimeoutError):
+            self._client.wait_for_topics(there, timeout_ms=SEEN_MS)
         return not_made
 
     def standings(self, read: Mapping[str, Sequence[str]]) -> list[Standing]:

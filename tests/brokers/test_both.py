@@ -207,7 +207,7 @@ async def lag_is(reader, lag):
     """Wait until it is counted so; it is counted now and then."""
     looked = asyncio.Event()
     async with asyncio.timeout(DEADLINE_S):
-        while reader.consumer.lag != lag:
+        while reader.consumer.lag.records != lag:
             asyncio.get_running_loop().call_later(0.05, looked.set)
             await looked.wait()
             looked.clear()
