@@ -37,6 +37,7 @@ METRICS = (
     Metric("hookledger_worker_deliveries_total", "counter", "Deliveries that a worker took off Kafka.", ("what",)),
     Metric("hookledger_worker_under_way", "gauge", "Requests that a worker over Kafka has under way.", ("age",)),
     Metric("hookledger_worker_waiting", "gauge", "Deliveries that a worker took, and has not begun."),
+    Metric("hookledger_kafka_lag", "gauge", "Records before this process, in its partitions of a topic.", ("topic",)),
     Metric("hookledger_plugin_faults_total", "counter", "Answers that a plugin failed to give.", ("plugin",)),
     Metric(
         "hookledger_plugin_slow_total", "counter", "Calls of a plugin that took longer than HOOK_SLOW_S.", ("plugin",)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from core.errors import LedgerError
+from core.gauges import Sample
 from core.limits import INBOX_STOP_S, TOTAL_S
 from core.settings import Settings
 from delivery import roles
@@ -80,7 +81,7 @@ class Topics:
             rules=TenantRules(settings.inbox_tenant),
             dead_topic=settings.inbox_dead_topic,
         )
-        service.office.gauges.append(inbox.samples)
+        service.office.gauges += [inbox.samples, _lag_of(incoming)]
         return inbox
 
     def _station(self) -> Station:
@@ -99,7 +100,7 @@ class Topics:
             records_max=STATION_RECORDS_MAX,
         )
         station = Station(service.office, service.means, incoming)
-        service.office.gauges.append(station.samples)
+        service.office.gauges += [station.samples, _lag_of(incoming)]
         return station
 
     def _reasons(self) -> list[str]:
@@ -124,3 +125,12 @@ class Topics:
 
 
 def _nothing(_: object) -> None: ...
+
+
+def _lag_of(consumer: Consumer) -> Callable[[], Awaitable[list[Sample]]]:
+    """For `/metrics`."""
+
+    async def samples() -> list[Sample]:
+        return [("hookledger_kafka_lag", (topic,), records) for topic, records in consumer.lag.records.items()]
+
+    return samples

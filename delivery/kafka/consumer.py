@@ -18,6 +18,7 @@ from kafka.errors import KafkaError, RebalanceInProgressError, RetriableError
 from delivery.kafka.ahead import ReadAhead
 from delivery.kafka.client import AGAIN_S, Outage, log, opened, text_of
 from delivery.kafka.commits import Asked, Commits
+from delivery.kafka.lag import Lag
 from delivery.kafka.records import Partition, Record
 from delivery.kafka.settings import Settings
 from delivery.kafka.translate import answer_all, offsets_of, partitions_of, record_of
@@ -73,6 +74,7 @@ class Consumer:
         self._outage = Outage(self._name, settings.servers)
         self._commits = Commits()
         self._owned: set[Partition] = set()
+        self.lag = Lag(topics)
         self._release_s = release_s
         self._ends: dict[Partition, int] = {}
         self._member_s: float = self._arguments["session_timeout_ms"] / 1_000 * MEMBER_PART
@@ -159,6 +161,7 @@ class Consumer:
                 elif paused:
                     consumer.resume(*paused)
                 polled = consumer.poll(POLL_MS)
+                self.lag.look(consumer, polled)
                 if polled:
                     self._note_ends(consumer, polled)
                     self._ahead.put([record_of(one) for records in polled.values() for one in records])
@@ -175,7 +178,7 @@ class Consumer:
             missing = [topic for topic in self._topics if not cluster.partitions_for_topic(topic)]
             if not missing:
                 return
-            self._outage.silent(f"there is no topic {', '.join(missing)}")
+            self._outage.silent(f"there is no topic {', '.join(missing)}: hookledger kafka init makes it")
             with suppress(RetriableError):
                 network._net.run(network._manager.wait_for, cluster.request_update(), COMMIT_MS)  # noqa: SLF001
             self._closing.wait(POLL_MS / 1000)
@@ -211,6 +214,7 @@ class Consumer:
             except KafkaError as error:
                 self._not_committed(asked, error)
             else:
+                self.lag.committed(offsets_of(asked))
                 answer_all(asked, None)
 
     def _not_committed(self, asked: list[Asked], error: KafkaError) -> None:
@@ -275,6 +279,7 @@ class Consumer:
             except KafkaError as error:
                 self._not_committed(asked, error)
             else:
+                self.lag.committed(offsets_of(asked))
                 answer_all(asked, None)
 
 

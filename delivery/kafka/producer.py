@@ -182,7 +182,8 @@ class Producer:
         try:
             return producer.send(message.topic, message.value, message.key, list(message.headers))
         except KafkaTimeoutError as error:
-            unknown[message.topic] = Refused(f"topic {message.topic!r}: {text_of(error)}")
+            why = "hookledger kafka init makes it" if self._is_reached() else text_of(error)
+            unknown[message.topic] = Refused(f"topic {message.topic!r} is not found: {why}")
             return unknown[message.topic]
         except (KafkaError, ValueError, TypeError) as error:
             return Refused(text_of(error))

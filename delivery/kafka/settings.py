@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from core.errors import InvalidInputError
 from core.settings import KAFKA_PREFIX
@@ -54,6 +54,7 @@ CONSUMER: dict[str, Any] = {
     "max_poll_records": 1_000,
     "session_timeout_ms": 6_000,
 }
+ADMIN: dict[str, Any] = {"request_timeout_ms": 10_000}
 PRODUCER: dict[str, Any] = {
     "acks": "all",
     "batch_size": 128 * 1024,
@@ -80,6 +81,10 @@ class Settings:
         """The arguments of a KafkaProducer."""
         return self._for(KafkaProducer.DEFAULT_CONFIG, PRODUCER)
 
+    def admin(self) -> dict[str, Any]:
+        """The arguments of a KafkaAdminClient."""
+        return self._for(KafkaAdminClient.DEFAULT_CONFIG, ADMIN)
+
     def shown(self) -> dict[str, str]:
         """What was said, for people: without what is secret in it."""
         return {name: "…" if _is_secret(name) else str(value) for name, value in sorted(self._said.items())}
@@ -89,7 +94,8 @@ class Settings:
 
     def _for(self, known: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
         said = {name: value for name, value in self._said.items() if name in known}
-        return {**COMMON, **ours, **said, "bootstrap_servers": list(self.servers)}
+        common = {name: value for name, value in COMMON.items() if name in known}
+        return {**common, **ours, **said, "bootstrap_servers": list(self.servers)}
 
 
 def read(servers: str, environment: Mapping[str, str]) -> Settings:

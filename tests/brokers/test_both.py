@@ -188,3 +188,26 @@ async def test_who_closes_lets_go_and_leaves(broker, consume):
     assert await first.consumer.take() == []
     assert await first.consumer.commit({next(iter(owned)): 1}) == "it is closed"
     await consume(broker, topic).owns(2)
+
+
+async def test_a_member_knows_what_lies_before_it(broker, produce, consume):
+    """What its partitions have and is not committed, by topic; nothing when all is."""
+    topic = broker.new_topic(partitions=2)
+    producer, reader = produce(broker), consume(broker, topic)
+    await producer.send(messages(topic, 50))
+    records = await reader.take(50, commit=False)
+    await lag_is(reader, {topic: 50})
+    await reader.consumer.commit(behind(records))
+    await lag_is(reader, {topic: 0})
+    await producer.send(messages(topic, 7))
+    await lag_is(reader, {topic: 7})
+
+
+async def lag_is(reader, lag):
+    """Wait until it is counted so; it is counted now and then."""
+    looked = asyncio.Event()
+    async with asyncio.timeout(DEADLINE_S):
+        while reader.consumer.lag.records != lag:
+            asyncio.get_running_loop().call_later(0.05, looked.set)
+            await looked.wait()
+            looked.clear()
