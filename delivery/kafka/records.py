@@ -51,7 +51,8 @@ class Placed(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The broker has not said that it has it: it may be there all the same, if *reason* is that time ran out."""
+    """The broker has not said that it has it: it may be there all the same, if *reason* is that time ran out.
+    *is_too_large*: it, or what was sent with it, has more bytes than the client or the topic takes."""
 
     reason: str
     is_too_large: bool = False
