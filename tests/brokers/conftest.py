@@ -19,7 +19,7 @@ if missing() and os.environ.get("CI"):
 
 KINDS = [SmallBroker] if missing() else [SmallBroker, ApacheBroker]
 
-ONLY_APACHE = ["test_away.py", "test_dead.py", "test_odd_records.py", "test_poison.py"]
+ONLY_APACHE = ["test_away.py", "test_dead.py", "test_kafka_page.py", "test_odd_records.py", "test_poison.py"]
 """What needs a broker that keeps its log, and all that Kafka has."""
 collect_ignore = ONLY_APACHE if missing() else []
 

@@ -35,15 +35,18 @@ def _or_none(said):
     return None if said == NULL else said
 
 
-def put(address: str, topic: str, records: list[tuple[bytes | None, bytes | None, list]], **words: object) -> None:
-    """Each is a key, a value, and headers; they are written in their order. What kafka-python allows is in *words*."""
+def put(
+    address: str, topic: str, records: list[tuple[bytes | None, bytes | None, list]], **words: object
+) -> list[tuple[int, int]]:
+    """Each is a key, a value, and headers; they are written in their order. Returned is where
+    each stands, its partition and offset; *words* are for kafka-python."""
     DefaultRecordBatchBuilder.append = _append
     try:
         settings = {"max_request_size": 64 * 1024 * 1024, "linger_ms": 5, "acks": "all", **words}
         with closing(KafkaProducer(bootstrap_servers=address, **settings)) as producer:
             sent = [producer.send(topic, value, key, headers) for key, value, headers in records]
             producer.flush(60)
-            for one in sent:
-                one.get(60)
+            placed = [one.get(60) for one in sent]
+            return [(one.partition, one.offset) for one in placed]
     finally:
         DefaultRecordBatchBuilder.append = _APPEND

@@ -11,6 +11,7 @@ import json
 import pytest
 
 from delivery.dead_letter import Dead, letter
+from delivery.kafka.log_reader import LOG_READ_RECORDS_MAX
 from delivery.kafka.records import Message, Placed, Record
 from tests.brokers.reader import DEADLINE_S
 from tests.end_to_end.conftest import _place, _receiver  # noqa: F401 -- fixtures
@@ -184,6 +185,25 @@ async def test_a_newer_plugin_gets_what_the_older_one_refused(apache, produce, p
     await produce(apache).send([Message(morgue.topic, b"k", kite(4))])
     assert (await delivered(receiver))["id"] == 4
     assert await serving.stop() == 0
+    assert (await morgue.list())[0] == []
+
+
+async def test_a_retry_that_is_killed_is_typed_again(apache, produce, consume, morgue):
+    """Every letter goes back, whatever was done when it was killed; some twice, which intake knows as duplicates. What
+    had been noted by then does not go back again."""
+    values = {b'{"id": "%d", "type": "file.created", "data": {"id": 1}}' % n for n in range(4_000)}
+    await produce(apache).send([morgue.letter(n, value) for n, value in enumerate(sorted(values))])
+    reader = consume(apache, morgue.topic)
+    killed = await morgue.place.start("dead", "retry", "--all", *morgue.words, "--inbox-topic", morgue.topic)
+    read = await reader.take(1)
+    killed.kill()
+    assert await killed.wait() != 0
+    left = len((await morgue.list("--limit", "4000"))[0])
+    assert 0 < left < 4_000
+    assert f"{left:,} dead letters retried" in (await morgue.retry("--all"))[2]
+    while {record.value for record in read} != values:
+        read += await reader.take(1)
+    assert len(read) <= 4_000 + LOG_READ_RECORDS_MAX
     assert (await morgue.list())[0] == []
 
 
