@@ -17,12 +17,14 @@ from core.clock import to_iso
 from core.commands.desk import print_json, say
 from core.epilog import epilog
 from core.errors import InvalidInputError, LedgerError
+from core.incoming import TIME_MS_MAX
 from core.limits import DEAD_SHOWN_CHARS_MAX, FEED_REFUSED_SHOWN_MAX
 from core.options import config_option, json_option, setting_option
 from core.printing import many, print_table
 from delivery.dead_letter import Letter, letter_of
 from delivery.dead_progress import Progress
 from delivery.dead_retry import Fate, Retrying, progress_in, unread
+from delivery.kafka.records import Record
 
 if TYPE_CHECKING:  # what they import is an extra
     from delivery.kafka.log_reader import LogReader
@@ -201,11 +203,16 @@ def _row(letter: Letter) -> tuple[str, ...]:
     shown = "(no value)" if value is None else value[: 4 * DEAD_SHOWN_CHARS_MAX].decode(errors="backslashreplace")
     return (
         letter.place,
-        to_iso(letter.record.timestamp_ms),
+        _when(letter.record) or "",
         "" if letter.topic is None else f"{letter.topic}/{letter.partition}/{letter.offset}",
         _begin(letter.reason, 2 * DEAD_SHOWN_CHARS_MAX),
         _begin(shown, DEAD_SHOWN_CHARS_MAX),
     )
+
+
+def _when(record: Record) -> str | None:
+    """Whoever wrote it may have said any number, or none."""
+    return to_iso(record.timestamp_ms) if 0 <= record.timestamp_ms <= TIME_MS_MAX else None
 
 
 def _begin(text: str, chars_max: int) -> str:
@@ -217,7 +224,7 @@ def _told(letter: Letter, *, is_retried: bool) -> dict[str, Any]:
     record = letter.record
     return {
         "place": letter.place,
-        "at": to_iso(record.timestamp_ms),
+        "at": _when(record),
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.offset,

@@ -59,7 +59,7 @@ def at_once(dead: Sequence[Dead]) -> Iterator[list[Dead]]:
     some: list[Dead] = []
     count = 0
     for one in dead:
-        size = _size(one.record)
+        size = one.record.size
         if some and (len(some) >= DEAD_LETTERS_MAX or count + size > DEAD_LETTERS_BYTES_MAX):
             yield some
             some, count = [], 0
@@ -121,11 +121,6 @@ def again(letter: Letter) -> Message | None:
 
 def _number(said: bytes | None) -> int | None:
     return int(said) if said is not None and said.isdigit() and len(said) <= NUMBER_DIGITS_MAX else None
-
-
-def _size(record: Record) -> int:
-    headers = sum(len(name) + len(value) for name, value in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def _theirs(record: Record) -> Iterator[tuple[str, bytes]]:

@@ -87,7 +87,7 @@ class Producer:
     async def send(self, messages: Sequence[Message]) -> list[Outcome]:
         if self._until is not None:
             return [Refused("it is closed")] * len(messages)
-        size = sum(len(message.key or b"") + len(message.value or b"") for message in messages)
+        size = sum(message.size for message in messages)
         if self._records and self._records + len(messages) > self._records_max:
             raise OverloadedError("too many messages wait for the broker", limit="PRODUCED_RECORDS_MAX")
         if self._records and self._bytes + size > self._bytes_max:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import closing
 
 import pytest
+from kafka import KafkaProducer
 
 from delivery.dead_letter import Dead, letter
 from delivery.kafka.log_reader import LOG_READ_RECORDS_MAX
@@ -148,6 +150,16 @@ async def test_people_see_a_line_each(apache, produce, place, morgue):
     assert all(len(line) < 250 for line in lines)
     assert "5 dead letters not retried yet, in " in ran.err
     assert "of 30 in all" in ran.err
+
+
+async def test_a_letter_may_be_of_any_time(apache, place):
+    """Whoever wrote it by hand: what is no time is not shown as one."""
+    dead = apache.new_topic(1, **{"message.timestamp.after.max.ms": f"{2**62}"})
+    with closing(KafkaProducer(bootstrap_servers=apache.address)) as producer:
+        producer.send(dead, b"odd", timestamp_ms=2**60).get(20)
+    for words in ((), ("--json",)):
+        ran = await place.run("dead", "list", "--kafka", apache.address, "--inbox-dead-topic", dead, *words)
+        assert (ran.code, "odd" in ran.out) == (0, True), ran.err
 
 
 async def test_a_newer_plugin_gets_what_the_older_one_refused(apache, produce, place, receiver, site):

@@ -6,7 +6,8 @@ import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from delivery.kafka.records import Message, Placed, Refused
+from delivery.kafka.ahead import ReadAhead
+from delivery.kafka.records import Message, Placed, Record, Refused
 from tests.brokers.odd_client import NULL, OddName, put
 
 
@@ -41,6 +42,15 @@ async def test_what_is_too_large_says_so_as_a_fact(apache, produce):
     (by_broker,) = await producer.send([good._replace(value=b"x" * 5_000)])
     assert by_broker.is_too_large
     assert await producer.send([good]) == [Placed(0, 1)]
+
+
+def test_headers_are_bytes_as_well():
+    """What is read ahead, and what waits to be written, is bounded by all that it holds."""
+    headers = tuple((f"h{n}", b"x" * 98) for n in range(10))
+    ahead = ReadAhead(100, 1_000)
+    ahead.put([Record("t", 0, 0, None, None, headers, 0)])
+    assert ahead.is_full()
+    assert Message("t", b"k", b"vv", headers).size == 1_003
 
 
 async def test_what_a_portal_took_back_is_not_read(apache, consume, produce):
