@@ -54,6 +54,8 @@ DEAD_LETTERS_MAX = 50
 """Dead letters sent at once."""
 DEAD_LETTERS_BYTES_MAX = 4 * 1024 * 1024
 """Bytes of the same; a larger one goes alone."""
+DEAD_SHOWN_CHARS_MAX = 60
+"""Of a dead letter's value, in a list for people; of its reason twice as many."""
 
 # Persons
 PERSON_ID_CHARS_MAX = 200

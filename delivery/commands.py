@@ -10,6 +10,9 @@ COMMANDS: Mapping[str, Named] = {
     "bench": Named(
         "delivery.bench.command:bench", "Measure the pipeline beside a bare loop of POSTs, in one run on this machine."
     ),
+    "dead": Named(
+        "delivery.dead_commands:dead_group", "Records of Kafka that were no portal events, and giving them back."
+    ),
     "demo": Named(
         "delivery.demo.command:demo", "Show all of it, from nothing, in under a minute; it leaves nothing behind."
     ),

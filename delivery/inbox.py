@@ -23,7 +23,7 @@ from core.intake import Intake, Result
 from core.ledger.fault import in_one_line, is_foreseen
 from core.limits import INBOX_AGAIN_MS, INBOX_EVENTS_MAX, INBOX_STOP_S
 from core.log import Log
-from delivery.dead_letter import DEAD_TOPIC, Dead, at_once, is_too_large, letter, reason_of, shorter
+from delivery.dead_letter import DEAD_TOPIC, Dead, at_once, letter, reason_of, shorter
 from delivery.kafka.records import Incoming, Message, Outgoing, Partition, Record, Refused
 from delivery.kafka_event import TenantRules, events_of_record, tenant_of
 
@@ -227,7 +227,7 @@ class Inbox:
                 self._is_buried(one, waiting)
         for one, outcome in refused.items():
             # It may be for the size of another that both were refused: so as it is once more, then cut.
-            if is_too_large(outcome.reason):
+            if outcome.is_too_large:
                 forms = chain([letter(one, self._dead_topic)], shorter(one, self._dead_topic))
                 if await self._fits(forms):
                     self._is_buried(one, waiting)
@@ -241,7 +241,7 @@ class Inbox:
             (outcome,) = await self._outgoing.send([message])
             if not isinstance(outcome, Refused):
                 return True
-            if not is_too_large(outcome.reason):
+            if not outcome.is_too_large:
                 return False
         return False
 

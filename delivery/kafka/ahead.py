@@ -50,7 +50,7 @@ class ReadAhead:
         return self._was_full
 
     def _add(self, records: list[Record]) -> None:
-        size = sum(len(record.key or b"") + len(record.value or b"") for record in records)
+        size = sum(record.size for record in records)
         self._batches.append((records, size))
         self._records += len(records)
         self._bytes += size

@@ -19,9 +19,10 @@ from delivery.kafka.ahead import ReadAhead
 from delivery.kafka.client import AGAIN_S, Outage, log, opened, text_of
 from delivery.kafka.commits import Asked, Commits
 from delivery.kafka.lag import Lag
+from delivery.kafka.reading import record_of
 from delivery.kafka.records import Partition, Record
 from delivery.kafka.settings import Settings
-from delivery.kafka.translate import answer_all, offsets_of, partitions_of, record_of
+from delivery.kafka.translate import answer_all, offsets_of, partitions_of
 
 CONSUMED_RECORDS_MAX = 10_000
 """Records read ahead that nobody has taken; beyond it their partitions are paused until half of them are."""

@@ -14,6 +14,8 @@ from kafka.errors import (
     InvalidTopicError,
     KafkaError,
     KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
@@ -44,6 +46,9 @@ EXPECTED = (
 )
 """What is wrong with a message, or lasts too long. After anything else the client may be spoiled, as it is, for good,
 when a broker finds a message too large."""
+
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""What the client says of one message, and a broker of all that were sent together."""
 
 
 class Batch(NamedTuple):
@@ -82,7 +87,7 @@ class Producer:
     async def send(self, messages: Sequence[Message]) -> list[Outcome]:
         if self._until is not None:
             return [Refused("it is closed")] * len(messages)
-        size = sum(len(message.key or b"") + len(message.value or b"") for message in messages)
+        size = sum(message.size for message in messages)
         if self._records and self._records + len(messages) > self._records_max:
             raise OverloadedError("too many messages wait for the broker", limit="PRODUCED_RECORDS_MAX")
         if self._records and self._bytes + size > self._bytes_max:
@@ -186,7 +191,7 @@ class Producer:
             unknown[message.topic] = Refused(f"topic {message.topic!r} is not found: {why}")
             return unknown[message.topic]
         except (KafkaError, ValueError, TypeError) as error:
-            return Refused(text_of(error))
+            return _refused(error)
 
     def _wait(self, producer: Any, sent: list[Any]) -> None:
         """Until all of it is answered, by the broker or by time."""
@@ -213,7 +218,7 @@ class Producer:
             return Placed(one.value.partition, one.value.offset)
         if not isinstance(one.exception, EXPECTED):
             self._spoiled = True
-        return Refused(text_of(one.exception))
+        return _refused(one.exception)
 
     def _is_over(self) -> bool:
         return self._until is not None and time.monotonic() > self._until
@@ -235,3 +240,7 @@ class Producer:
             self._loop.call_soon_threadsafe(call, *words)
         except RuntimeError:
             self._until = 0.0
+
+
+def _refused(error: BaseException) -> Refused:
+    return Refused(text_of(error), isinstance(error, TOO_LARGE))

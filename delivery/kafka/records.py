@@ -8,6 +8,12 @@ from typing import NamedTuple, Protocol
 Headers = tuple[tuple[str, bytes], ...]
 
 
+def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """In bytes, without what a broker adds."""
+    count = len(key or b"") + len(value or b"")
+    return count + sum(len(name) + len(said) for name, said in headers) if headers else count
+
+
 class Partition(NamedTuple):
     """One of the logs that a topic is made of."""
 
@@ -33,6 +39,11 @@ class Record(NamedTuple):
     def place(self) -> Partition:
         return Partition(self.topic, self.partition)
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return size_of(self.key, self.value, self.headers)
+
 
 class Message(NamedTuple):
     """What is to be written. One key is one partition; a key or a value it must have."""
@@ -41,6 +52,11 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return size_of(self.key, self.value, self.headers)
 
 
 class Placed(NamedTuple):
@@ -51,7 +67,8 @@ class Placed(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The broker has not said that it has it: it may be there all the same, if *reason* is that time ran out."""
+    """The broker has not said that it has it: it may be there all the same, if *reason* is that time ran out.
+    *is_too_large*: it, or what was sent with it, has more bytes than the client or the topic takes."""
 
     reason: str
     is_too_large: bool = False

@@ -51,6 +51,8 @@ CONSUMER: dict[str, Any] = {
     "enable_auto_commit": False,
     "fetch_max_wait_ms": 250,
     "heartbeat_interval_ms": 2_000,
+    # what a portal took back never happened
+    "isolation_level": "read_committed",
     "max_poll_records": 1_000,
     "session_timeout_ms": 6_000,
 }

@@ -9,16 +9,11 @@ from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from delivery.kafka.commits import Asked, joined
-from delivery.kafka.records import Partition, Record
+from delivery.kafka.records import Partition
 
 
 def partitions_of(theirs: Iterable[Any]) -> frozenset[Partition]:
     return frozenset(Partition(one.topic, one.partition) for one in theirs)
-
-
-def record_of(one: Any) -> Record:
-    headers = tuple(one.headers)
-    return Record(one.topic, one.partition, one.offset, one.key, one.value, headers, one.timestamp)
 
 
 def offsets_of(asked: list[Asked]) -> dict[Any, Any]:

@@ -35,13 +35,13 @@ class Broker:
             return Refused(self.refuses)
         assert message.key is not None or message.value is not None, "neither key nor value"
         if self.is_too_large(message):
-            return Refused(TOO_LARGE)
+            return Refused(TOO_LARGE, True)
         _, offset = self.put(message.value, key=message.key, headers=message.headers, topic=message.topic)
         return Placed(0, offset)
 
     def is_too_large(self, message: Message):
         size = sum(len(name) + len(value) for name, value in message.headers)
-        return size + len(message.value or b"") > self.bytes_max
+        return size + len(message.key or b"") + len(message.value or b"") > self.bytes_max
 
     @property
     def dead(self):
@@ -105,7 +105,7 @@ class Writing:
 
     async def send(self, messages):
         if len(messages) > 1 and any(self._broker.is_too_large(message) for message in messages):
-            return [Refused(TOO_LARGE)] * len(messages)
+            return [Refused(TOO_LARGE, True)] * len(messages)
         return [self._broker.take_message(message) for message in messages]
 
     async def close(self):

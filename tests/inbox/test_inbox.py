@@ -66,7 +66,7 @@ async def test_poison_goes_to_the_dead_and_holds_up_nobody(post):
     told = dict(odd.headers[1:])
     assert told.pop("hookledger-reason").startswith(b"the record is not JSON")
     place = {"hookledger-topic": b"portal.events", "hookledger-partition": b"0", "hookledger-offset": b"1"}
-    assert told == place
+    assert told == {**place, "hookledger-deaths": b"1"}
     assert (empty.key, empty.value) == (b"tombstone", None)
     assert dict(empty.headers)["hookledger-reason"] == b"the record has no value"
     assert (inbox.records, inbox.events, inbox.dead) == (4, 2, 2)
@@ -181,6 +181,21 @@ async def test_a_dead_letter_that_is_too_large_is_cut(post, bytes_max):
     assert large.key == b"k"
     assert large.value == b"x" * len(large.value)
     assert len(large.value) < bytes_max
+
+
+@pytest.mark.parametrize("part", ["key", "headers"])
+async def test_what_is_too_large_without_a_value_holds_up_nobody(post, part):
+    """A long key is cut as well, and headers are left out; what it was is said."""
+    said = {"key": b"k" * 900} if part == "key" else {"headers": [(f"h{number}", b"x" * 9) for number in range(100)]}
+    post.broker.put(None, **said)
+    post.broker.put(plain("a"))
+    post.broker.bytes_max = 700
+    post.open()
+    await post.done()
+    (one,) = post.broker.dead
+    headers = dict(one.headers)
+    assert (post.ids(), headers["hookledger-cut"], headers["hookledger-offset"]) == (["a"], b"0", b"0")
+    assert headers.get("hookledger-key-cut") == (b"900" if part == "key" else None)
 
 
 async def test_a_fault_of_ours_loses_nothing(post, monkeypatch, caplog):
