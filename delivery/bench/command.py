@@ -44,6 +44,9 @@ from delivery.loop import run
 @click.option(
     "--database", metavar="URL", help="Measure on this PostgreSQL instead, in schemas that are dropped again."
 )
+@click.option(
+    "--kafka", metavar="HOST:PORT", help="With --database: also a process for each role, with this Kafka between them."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(
     webhooks: int,
@@ -53,6 +56,7 @@ def bench(
     prefill: int,
     directory: Path | None,
     database: str | None,
+    kafka: str | None,
     as_json: bool,
 ) -> None:
     """Measure the pipeline beside a bare loop of POSTs, in one run on this machine.
@@ -60,12 +64,14 @@ def bench(
     Figures are medians; trust the ratios. The receiver, `serve` and the clients are processes of their own, all on
     127.0.0.1. A full run takes some minutes.
     """
+    if kafka is not None and database is None:
+        raise click.UsageError("--kafka needs a --database, which its processes share")
     place = Path(tempfile.mkdtemp(prefix="hookledger-bench-", dir=directory))
     try:
         if database is None:
             figures = run(_measure(place, webhooks, events, slow_receivers, slow_backlog, prefill))
         else:
-            figures = run(_measure_database(place, database, webhooks, events))
+            figures = run(_measure_database(place, database, kafka, webhooks, events))
     finally:
         shutil.rmtree(place)
     if as_json:
@@ -104,7 +110,7 @@ async def _measure(place: Path, webhooks: int, events: int, percent: int, backlo
     return figures
 
 
-async def _measure_database(place: Path, url: str, webhooks: int, events: int) -> dict[str, Any]:
+async def _measure_database(place: Path, url: str, kafka: str | None, webhooks: int, events: int) -> dict[str, Any]:
     from delivery.bench import measure_database  # noqa: PLC0415 -- an extra
 
     figures: dict[str, Any] = {"machine": f"{platform.machine()} {platform.python_version()}"}
@@ -113,7 +119,13 @@ async def _measure_database(place: Path, url: str, webhooks: int, events: int) -
         _say("a, b: bare and pipeline in turn, with a fan-out beside them")
         figures |= await measure_database.a_and_b(receiver, place / "b", url, webhooks, events)
         _say("d: over HTTP, one process, and two")
-        figures |= await measure_database.over_http(receiver, place, url, webhooks, events, figures["bare_per_s"])
+        bare_per_s = figures["bare_per_s"]
+        figures |= await measure_database.over_http(receiver, place, url, webhooks, events, bare_per_s)
+        if kafka is not None:
+            from delivery.bench import measure_kafka  # noqa: PLC0415 -- an extra
+
+            _say("k: over Kafka, a process for each role")
+            figures |= await measure_kafka.over_kafka(receiver, place, url, kafka, webhooks, events, bare_per_s)
     finally:
         await receiver.stop()
     return figures

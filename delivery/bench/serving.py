@@ -22,9 +22,17 @@ class Serving:
     """A running `serve` on a data directory, and a token to publish with."""
 
     def __init__(
-        self, data: Path, *, token: str = "", words: Sequence[str] = (), environment: Mapping[str, str] | None = None
+        self,
+        data: Path,
+        *,
+        token: str = "",
+        words: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        publishes: bool = True,
     ) -> None:
-        """*words*: more of its flags; *environment*: more of its variables, and of those of commands."""
+        """*words*: more of its flags; *environment*: more of its variables, and of those of commands. *publishes*:
+        whether it needs a token."""
+        self._publishes = publishes
         self._data, self._words = data, words
         self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
@@ -33,7 +41,7 @@ class Serving:
         self.token = token
 
     async def __aenter__(self) -> Serving:
-        if not self.token:
+        if self._publishes and not self.token:
             self.token = json.loads(await self._command("token", "create", "--role", "portal", "--json"))["token"]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -95,6 +95,10 @@ class Admin:
             self._client.wait_for_topics(there, timeout_ms=SEEN_MS)
         return not_made
 
+    def delete(self, names: Sequence[str]) -> None:
+        """They are no more, with all that was in them."""
+        self._asked(lambda client: client.delete_topics(list(names)))
+
     def standings(self, read: Mapping[str, Sequence[str]]) -> list[Standing]:
         seen = self.topics(list(dict.fromkeys(topic for topics in read.values() for topic in topics)))
         sizes = {name: topic.partitions for name, topic in seen.items() if isinstance(topic, TopicSeen)}

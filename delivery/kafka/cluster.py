@@ -60,6 +60,10 @@ class Cluster(Protocol):
         """Make them. Returns those that were not made: they are there, or the broker says why not."""
         ...
 
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete them."""
+        ...
+
     def standings(self, read: Mapping[str, Sequence[str]]) -> list[Standing]:
         """Of each group the topics that it reads; none of a topic that there is not."""
         ...
