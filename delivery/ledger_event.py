@@ -7,7 +7,7 @@ Each is one CloudEvent in JSON, keyed by its webhook's number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from core.model.event import Event
 from core.model.portal_event import Received
 from core.model.topics import TOPICS
 from delivery import ledger_forms as forms
-from delivery.kafka.records import Message
+from delivery.kafka.records import Message, Outcome, Refused
 
 CONTENT_TYPE = "application/cloudevents+json"
 HEADERS = (("content-type", CONTENT_TYPE.encode()),)
@@ -225,12 +225,25 @@ def message_of(recorded: Recorded, known: Known, topic: str) -> Message | None:
     return Message(topic, b"%d" % number, _ENCODE(told), HEADERS)
 
 
-def events_needed(recorded: Iterable[Recorded]) -> set[bytes]:
-    """Streams of the portal events that are told of beside these, and are not among them."""
-    asked, there = set(), set()
-    for _, stream, _, event in recorded:
-        if type(event) is delivery.Created:
+def portal_events(recorded: Iterable[Recorded]) -> tuple[dict[bytes, Recorded], set[bytes]]:
+    """The portal events that are among these, by stream; and the streams of others that are told of beside them."""
+    there: dict[bytes, Recorded] = {}
+    asked: set[bytes] = set()
+    for one in recorded:
+        event = one.event
+        if isinstance(event, Received):
+            there[one.stream] = one
+        elif isinstance(event, delivery.Created):
             asked.add(event.event)
-        elif type(event) is Received:
-            there.add(stream)
-    return asked - there
+    return there, asked - there.keys()
+
+
+def again(messages: Sequence[Message], outcomes: Sequence[Outcome]) -> list[Message]:
+    """Those that are to be sent again: what was refused, and what comes after it under the same key."""
+    keys: set[bytes | None] = set()
+    left = []
+    for message, outcome in zip(messages, outcomes, strict=True):
+        if message.key in keys or isinstance(outcome, Refused):
+            keys.add(message.key)
+            left.append(message)
+    return left

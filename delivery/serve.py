@@ -78,8 +78,8 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         if file is not None:
             click.echo(f"settings are from {file}")
         if await _started(service, stop):
-            if roles.reads_topics(settings.role, has_kafka=settings.kafka is not None):
-                topics = Topics(service.office, settings, os.environ)
+            if settings.kafka is not None:
+                topics = Topics(service, settings, os.environ)
                 service.more_reasons.append(topics.reasons)
                 topics.start()
             await private.open_operator(settings.data)
@@ -92,7 +92,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
     finally:
         if topics is not None:
             await topics.stop()
-        left = await _stop(service, (public, private), settings.stop_s)
+        left = await _stop(service, (public, private), settings.stop_s, topics)
         guard.close()
     if left.waiting is None and left.is_shared:
         log.say("serve.left", finished=left.finished, cut_off=left.cut_off)
@@ -143,12 +143,14 @@ def service_of(settings: Settings, tracing: Tracing | None = None) -> Service:
     )
 
 
-async def _stop(service: Service, receptions: Sequence[Reception], wait_s: float) -> Left:
+async def _stop(service: Service, receptions: Sequence[Reception], wait_s: float, topics: Topics | None = None) -> Left:
     """Take nothing new and finish what is under way, within the time; the health is told until the end of it."""
     for reception in receptions:
         reception.retire()
     await service.finish(wait_s, *(reception.finish() for reception in receptions))
     await asyncio.gather(*(reception.close() for reception in receptions))
+    if topics is not None:
+        await topics.close()
     return await service.stop(0)
 
 

@@ -196,7 +196,8 @@ class Producer:
         try:
             return producer.send(message.topic, message.value, message.key, list(message.headers))
         except KafkaTimeoutError as error:
-            unknown[message.topic] = Refused(f"topic {message.topic!r}: {text_of(error)}")
+            missing = "`hookledger kafka init` makes it, if it is missing"
+            unknown[message.topic] = Refused(f"topic {message.topic!r} is not found: {missing} ({text_of(error)})")
             return unknown[message.topic]
         except (KafkaError, ValueError, TypeError) as error:
             return Refused(text_of(error))

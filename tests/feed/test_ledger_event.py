@@ -21,7 +21,7 @@ from core.model.delivery import Attempt
 from core.model.portal_event import Proof
 from core.model.topics import TOPICS
 from core.webhook_fields import Fields
-from delivery.ledger_event import CHANGING, Known, events_needed, message_of
+from delivery.ledger_event import CHANGING, Known, message_of, portal_events
 from tests.feed import told
 
 KNOWN = Known({told.HOOK: told.NUMBER}.__getitem__, {told.EVENT: told.RECEIVED})
@@ -144,5 +144,5 @@ def test_any_tenant_is_told(tenant):
 def test_portal_events_that_are_not_among_the_others_are_asked_for():
     """Those of deliveries whose own event was recorded elsewhere."""
     created = told.parcel(delivery.Created("1", told.AT, 7, told.EVENT))
-    assert events_needed([created, told.hook(told.CREATED)]) == {told.EVENT}
-    assert events_needed([told.RECEIVED, created]) == set()
+    assert portal_events([created, told.hook(told.CREATED)]) == ({}, {told.EVENT})
+    assert portal_events([told.RECEIVED, created]) == ({told.EVENT: told.RECEIVED}, set())
