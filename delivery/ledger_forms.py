@@ -6,7 +6,7 @@ made from these.
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from core.model.delivery import CancelReason
 from core.model.webhook import DisableReason
 
 Data = TypeVar("Data")
+Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""RFC 3339, UTC, to the millisecond at most."""
 
 
 class LedgerEvent(msgspec.Struct, Generic[Data], frozen=True, omit_defaults=True, gc=False):
@@ -25,7 +27,7 @@ class LedgerEvent(msgspec.Struct, Generic[Data], frozen=True, omit_defaults=True
     source: str
     type: str
     subject: str
-    time: str
+    time: Time
     tenant: str
     datacontenttype: Literal["application/json"]
     data: Data
@@ -120,7 +122,7 @@ class AttemptTold(msgspec.Struct, frozen=True, gc=False):
     there was more of it, or it broke off."""
 
     number: int
-    started_at: str
+    started_at: Time
     took_ms: int
     webhook_version: int
     status: int | None
@@ -147,10 +149,10 @@ class DeliveryAttemptFailed(msgspec.Struct, frozen=True, gc=False):
     delivery: int
     state: Literal["retrying", "failed"]
     attempt: AttemptTold
-    next_at: str | None
+    next_at: Time | None
     retry_after_ms: int | None
     is_capped: bool
-    held_until: str | None
+    held_until: Time | None
 
 
 class DeliveryLateAttempt(msgspec.Struct, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from tests.brokers.broker import Broker
 from tests.brokers.reader import DEADLINE_S, Reader
 from tests.end_to_end.conftest import _crew, _place, _receiver  # noqa: F401 -- fixtures
 from tests.end_to_end.place import ALLOW, FILE, a_portal_event
+from tests.feed import schemas
 
 PREFIX = "hookledger.delivery."
 
@@ -52,6 +53,7 @@ class Following:
         told = {}
         for record, event in zip(self.records, self.events, strict=True):
             assert record.key == str(event["data"]["webhook"]).encode()
+            schemas.check(event)
             told.setdefault(record.key, []).append(int(event["id"]))
         for positions in told.values():
             first = list(dict.fromkeys(positions))
