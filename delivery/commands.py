@@ -13,7 +13,7 @@ COMMANDS: Mapping[str, Named] = {
     "demo": Named(
         "delivery.demo.command:demo", "Show all of it, from nothing, in under a minute; it leaves nothing behind."
     ),
-    "kafka": Named("delivery.kafka_commands:kafka", "Topics of Kafka: what is in them."),
+    "kafka": Named("delivery.kafka_commands:kafka_group", "Topics of Kafka: what is in them."),
     "listen": Named(
         "delivery.listen:listen", "Receive deliveries, verify their signatures and show them, until Ctrl-C."
     ),

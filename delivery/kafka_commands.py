@@ -8,12 +8,12 @@ from core.epilog import epilog
 from delivery import asyncapi as topics
 
 
-@click.group()
-def kafka() -> None:
+@click.group("kafka")
+def kafka_group() -> None:
     """Topics of Kafka: what is in them."""
 
 
-@kafka.command(epilog=epilog("hookledger kafka asyncapi > asyncapi.json"))
+@kafka_group.command(epilog=epilog("hookledger kafka asyncapi > asyncapi.json"))
 def asyncapi() -> None:
     """Print what is in each topic, as an AsyncAPI 3 document."""
     click.echo(topics.text(), nl=False)

@@ -27,7 +27,7 @@ def test_it_is_an_asyncapi_document():
     for spoil in (
         lambda spoilt: spoilt.pop("info"),
         lambda spoilt: spoilt["operations"]["tellLedger"].update(action="shout"),
-        lambda spoilt: spoilt["channels"]["ledger"].update(adress="webhook.ledger"),
+        lambda spoilt: spoilt["channels"]["ledger"].update(adr="webhook.ledger"),
     ):
         spoilt = copy.deepcopy(document())
         spoil(spoilt)
