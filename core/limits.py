@@ -52,7 +52,7 @@ LEDGER_FED_EVENTS_MAX = 500
 """Recorded events that gather for the topic of the ledger before they are sent sooner."""
 LEDGER_FED_MS = 20
 """How long they gather, where more come all the time; the first after a rest is sent at once."""
-LEDGER_FED_BYTES_MAX = 96 * 1024
+LEDGER_FED_BYTES_MAX = 256 * 1024
 """Bytes of them that are sent at once: those of one partition are then one batch, which is there as a whole or not."""
 LEDGER_FED_KEEP_MS = 250
 """How long until it is written down how far the topic has come; after a kill so much is sent again."""

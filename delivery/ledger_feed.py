@@ -225,9 +225,9 @@ class LedgerFeed:
     async def _sent(self, messages: list[Message]) -> None:
         """Take from *messages* what the broker has; OverloadedError when there is something left."""
         outcomes = await self._outgoing.send(messages)
-        messages[:] = again(messages, outcomes)
         refused = next((outcome for outcome in outcomes if isinstance(outcome, Refused)), None)
         if refused is not None:
+            messages[:] = again(messages, outcomes)
             raise OverloadedError(refused.reason)
 
     async def _keep(self) -> None:

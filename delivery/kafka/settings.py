@@ -56,7 +56,7 @@ CONSUMER: dict[str, Any] = {
 }
 PRODUCER: dict[str, Any] = {
     "acks": "all",
-    "batch_size": 128 * 1024,
+    "batch_size": 512 * 1024,
     "delivery_timeout_ms": 30_000,
     "enable_idempotence": True,
     "linger_ms": 5,

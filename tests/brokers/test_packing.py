@@ -26,7 +26,7 @@ async def test_records_of_every_kind_keep_the_order_of_their_partition(broker, p
     """Those that are packed, and between them those that are as large as a batch, or have no key, or no value."""
     topic = broker.new_topic(partitions=1)
     producer = produce(broker)
-    large = b"x" * 200_000
+    large = b"x" * 600_000
     sent = [
         Message(
             topic,
