@@ -163,6 +163,20 @@ TOTAL_S = 30.0
 MARK_S = TOTAL_S + 10
 """With a database: so long nobody else begins an attempt that was handed out. A worker begins none that might take
 longer than that."""
+CARRY_S = 30.0
+"""With Kafka: how long a delivery may be on its way to a worker. One that takes longer is not attempted by it."""
+CARRIED_MARK_S = CARRY_S + TOTAL_S
+"""With Kafka: so long nobody else begins an attempt that was handed out; then it is handed out again."""
+CARRIED_MAX = 1_024
+"""With Kafka: deliveries that are on their way to workers, or attempted by them, and younger than SLOW_MS."""
+PARCEL_ROWS_MAX = 32
+"""Deliveries of one webhook in one record of Kafka."""
+PARCEL_BYTES_MAX = 256 * 1024
+"""Bytes of their payloads; a single one may be larger."""
+CHECK_MS = 2_000
+"""A delivery that was longer than this on its way through Kafka is looked up in the ledger before it is attempted."""
+CARRIED_COMMIT_S = 0.5
+"""How often a worker commits how far it has come."""
 LEASE_S = 3.0
 """With a database: so long a leader that is not heard of leads on."""
 SILENT_S = 10.0

@@ -93,7 +93,20 @@ LINES = {
     "leader.unknown": Line(ERROR, "it is not known who leads: {error}"),
     "leader.bug": Line(ERROR, "to take over failed by a fault of ours"),
     "mark.waits": Line(ERROR, "nothing is handed out, because it cannot be marked: {error}"),
-    "outbox.let_go": Line(INFO, "{deliveries} deliveries of an earlier term are under way no more"),
+    "outbox.let_go": Line(INFO, "{deliveries} deliveries are under way no more, and may be handed out again"),
+    "handover.refused": Line(
+        ERROR, "deliveries cannot be handed to workers, through topic {topic}: {error}; trying again", often=True
+    ),
+    "station.unreadable": Line(
+        ERROR,
+        "the record {offset} of {partition} is passed over, and what it holds handed out later: {error}",
+        often=True,
+    ),
+    "station.waits": Line(ERROR, "deliveries from Kafka wait: {error}; trying again"),
+    "station.bug": Line(CRITICAL, "deliveries from Kafka were passed over by a fault of ours; they come again later"),
+    "station.cut_off": Line(
+        WARNING, "{deliveries} attempts were cut off by the stop; another worker may make them again"
+    ),
     "ledger.hears_nothing": Line(WARNING, "what other processes record is looked for now and then only: {error}"),
     "ledger.connected_again": Line(WARNING, "the database is there again"),
     "ledger.written_again": Line(WARNING, "the ledger is written again"),

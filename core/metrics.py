@@ -34,6 +34,9 @@ METRICS = (
     Metric("hookledger_inbox_events_total", "counter", "Portal events in them that are in the ledger."),
     Metric("hookledger_inbox_dead_total", "counter", "Records of Kafka written to the topic of the dead."),
     Metric("hookledger_inbox_under_way", "gauge", "Records of Kafka taken, and not done with."),
+    Metric("hookledger_worker_deliveries_total", "counter", "Deliveries that a worker took off Kafka.", ("what",)),
+    Metric("hookledger_worker_under_way", "gauge", "Requests that a worker over Kafka has under way.", ("age",)),
+    Metric("hookledger_worker_waiting", "gauge", "Deliveries that a worker took, and has not begun."),
     Metric("hookledger_plugin_faults_total", "counter", "Answers that a plugin failed to give.", ("plugin",)),
     Metric(
         "hookledger_plugin_slow_total", "counter", "Calls of a plugin that took longer than HOOK_SLOW_S.", ("plugin",)

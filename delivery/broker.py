@@ -1,21 +1,30 @@
-"""The broker carries due deliveries to workers: the port, and the form within one process."""
+"""The broker carries due deliveries to workers: its two ends, and the form within one process.
+
+Over Kafka the one end is `delivery/handover.py`, the other `delivery/station.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from delivery.rows import Row
+from core.clock import Moment
+from delivery.gate import Gate
+from delivery.rows import Lane, Row
 
 
-class Broker(Protocol):
-    """Carries rows, in the order given, each to one worker."""
+class Giving(Protocol):
+    """Where due deliveries are given to."""
 
     def put(self, row: Row) -> None:
         """Take a row; never blocks: the outbox bounds what is under way."""
         ...
+
+
+class Taking(Protocol):
+    """Where workers take them, in the order given, each once."""
 
     def take_now(self) -> Row | None:
         """A row, if one is there."""
@@ -23,6 +32,28 @@ class Broker(Protocol):
 
     async def take(self) -> Row:
         """Wait for a row."""
+        ...
+
+
+class Issuer(Protocol):
+    """Who has handed out what workers take, and hears from them what came of it."""
+
+    @property
+    def lanes(self) -> Mapping[int, Lane]:
+        """What is known of webhooks, by number."""
+        ...
+
+    @property
+    def gate(self) -> Gate:
+        """Shut while outcomes could not be recorded."""
+        ...
+
+    def finished(self, row: Row, at: Moment, *, is_good: bool, holds_until: int | None = None) -> None:
+        """The request came to its end; its outcome is on its way into the ledger."""
+        ...
+
+    def returned(self, row: Row, *, holds_until: int = 0) -> None:
+        """No request was made."""
         ...
 
 

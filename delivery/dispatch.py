@@ -16,7 +16,7 @@ from core.alarms import Alarm, Alarms
 from core.clock import Clock, Moment, moment
 from core.directory import Directory
 from core.limits import READY_BYTES_MAX, READY_ROWS_MAX, SLOW_MS, UNRECORDED_MAX, YOUNG_REQUESTS_MAX
-from delivery.broker import Broker
+from delivery.broker import Giving
 from delivery.gate import Gate
 from delivery.places import Places
 from delivery.rows import Lane, Row
@@ -31,18 +31,18 @@ class Dispatch:
     def __init__(
         self,
         directory: Directory,
-        broker: Broker,
+        broker: Giving,
         clock: Clock,
         alarms: Alarms,
         *,
         old_max: int,
         young_max: int = YOUNG_REQUESTS_MAX,
         ready_bytes_max: int = READY_BYTES_MAX,
+        is_remote: bool = False,
     ) -> None:
-        self._directory = directory
-        self._broker = broker
-        self._clock = clock
-        self._alarms = alarms
+        """*is_remote*: workers are elsewhere; what came of a request is only known once it is recorded."""
+        self._directory, self._broker, self._is_remote = directory, broker, is_remote
+        self._clock, self._alarms = clock, alarms
         self._young_max, self._ready_bytes_max = young_max, ready_bytes_max
         self.lanes: dict[int, Lane] = {}
         self._turn: deque[Lane] = deque()
@@ -238,6 +238,18 @@ class Dispatch:
         if row.is_answered:
             row.is_answered = False
             self.unrecorded -= 1
+
+    def ended(self, row: Row, *, is_good: bool, holds_until: int | None = None) -> None:
+        """As `recorded`, of a request that came to its end; where nobody here has heard of that end, it is now."""
+        if self._is_remote:
+            self.finished(row, moment(self._clock), is_good=is_good, holds_until=holds_until)
+        self.recorded(row)
+
+    def cancelled(self, row: Row) -> None:
+        """As `recorded`, of a delivery that was cancelled; a worker elsewhere does not say whether it has begun it."""
+        self.recorded(row)
+        if self._is_remote:
+            self._count_out(row, self.lanes[row.webhook])
 
     def _unmark(self, row: Row, lane: Lane) -> None:
         row.is_marked = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeVar
@@ -65,6 +65,8 @@ class Inbox:
         self._places: set[Partition] = set()
         """Those of the records under way."""
         self._at_rest = asyncio.Event()
+        self._uncommitted: dict[Partition, int] = {}
+        self._committing: asyncio.Task[None] | None = None
         self.records = self.events = self.dead = self.under_way = 0
 
     @property
@@ -88,15 +90,22 @@ class Inbox:
         """Finish what is under way, within INBOX_STOP_S, and leave; what waits for the ledger comes again later."""
         self._stopping.set()
         if self._task is not None:
-            await asyncio.wait((self._task,), timeout=INBOX_STOP_S)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._ended(self._task)
+        if self._committing is not None:
+            await self._ended(self._committing)
         await self._incoming.close()
+
+    async def _ended(self, task: asyncio.Task[None]) -> None:
+        await asyncio.wait((task,), timeout=INBOX_STOP_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     async def released(self, partitions: Collection[Partition]) -> None:
         """For who is to hand *partitions* over: returns when nothing of them is under way any more."""
         if not self._places.isdisjoint(partitions):
             await self._at_rest.wait()
+        if self._committing is not None:
+            await asyncio.wait((self._committing,))
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -124,15 +133,23 @@ class Inbox:
         dead = [one for found in ended if found is not None for one in found]
         if None in ended or not await self._bury(dead):
             return False
-        offsets = {place: some[-1].offset + 1 for place, some in partitions.items()}
-        # Whether it is so or not: these records are done with.
-        refused = await self._patiently("to be committed", lambda: self._committed(offsets))
-        if refused is None:
-            return False
-        if refused:
-            log.say("inbox.not_committed", error=refused)
+        self._done_with({place: some[-1].offset + 1 for place, some in partitions.items()})
         self.records += len(records)
         return True
+
+    def _done_with(self, offsets: Mapping[Partition, int]) -> None:
+        """These are to be committed; the next records need not wait for it."""
+        self._uncommitted |= offsets
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit())
+
+    async def _commit(self) -> None:
+        while self._uncommitted:
+            offsets, self._uncommitted = self._uncommitted, {}
+            # Whether it is so or not: these records are done with.
+            refused = await self._patiently("to be committed", partial(self._committed, offsets))
+            if refused:
+                log.say("inbox.not_committed", error=refused)
 
     def _is_dead(self, place: Partition) -> bool:
         """What was once dead does not die again."""

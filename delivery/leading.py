@@ -177,9 +177,9 @@ class LedTerm:
         self._leading, self._leader, self.number = leading, leader, number
         self.over = asyncio.Event()
 
-    async def mark(self, attempts: Sequence[tuple[int, int]], over: Iterable[int]) -> int | None:
+    async def mark(self, attempts: Sequence[tuple[int, int]], over: Iterable[int], for_s: float) -> int | None:
         """As `Leader.mark`; when the term is over, it is so for the whole process."""
-        number = await self._leading.ask(self._leader.mark, self.number, attempts, over)
+        number = await self._leading.ask(self._leader.mark, self.number, attempts, over, for_s)
         if number is None:
             self.over.set()
         return number

@@ -1,4 +1,4 @@
-"""Marks what is handed out, in the database and under the leader's term, before a worker sees it.
+"""Marks what is handed out, in the database and under the leader's term: here, before a worker sees it.
 
 What is handed out while a mark is being committed goes into the next one. A leader whose term is over commits no mark,
 and so hands nothing out; whoever leads then leaves alone what it finds marked.
@@ -7,13 +7,15 @@ and so hands nothing out; whoever leads then leaves alone what it finds marked.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from core.alarms import Alarms
 from core.ledger.fault import FAULTS, in_words
+from core.limits import MARK_S
 from core.log import Log
-from delivery.broker import Broker
+from delivery.broker import InProcessBroker
 from delivery.rows import Mark, Row
 
 log = Log("outbox")
@@ -28,22 +30,24 @@ class Term(Protocol):
     @property
     def number(self) -> int: ...
 
-    async def mark(self, attempts: Sequence[tuple[int, int]], over: Iterable[int]) -> int | None:
-        """These (delivery, attempt) are handed out, and marks *over* are not needed any more. The mark's number; None:
-        the term is over."""
+    async def mark(self, attempts: Sequence[tuple[int, int]], over: Iterable[int], for_s: float) -> int | None:
+        """These (delivery, attempt) are handed out for so many seconds, and marks *over* are not needed any more. The
+        mark's number; None: the term is over."""
         ...
 
 
-class MarkingBroker:
-    """A broker before another one, which gets only what is marked."""
+class Marking(ABC):
+    """Gathers what is handed out; whoever carries it says what comes before it is marked, and after."""
 
-    def __init__(self, broker: Broker, term: Term, alarms: Alarms) -> None:
-        self._broker, self._term, self._alarms = broker, term, alarms
+    for_s = MARK_S
+    """How long nobody else begins what is marked."""
+
+    def __init__(self, term: Term, alarms: Alarms) -> None:
+        self._term, self._alarms = term, alarms
         self._waiting: list[Row] = []
         self._task: asyncio.Task[None] | None = None
         self._over: list[int] = []
         self._is_closed = False
-        self._closed: asyncio.Future[None] | None = None
         self.on_returned: Callable[[Row], None] = lambda _row: None
         """Called with a row that is not handed out after all."""
 
@@ -53,29 +57,24 @@ class MarkingBroker:
             # Takes its first step when all is here that is handed out now.
             self._task = asyncio.create_task(self._run())
 
-    def take_now(self) -> Row | None:
-        return self._broker.take_now()
+    async def _sent(self, rows: Sequence[Row]) -> bool:
+        """Done before they are marked. False: it was closed before that was."""
+        return True
 
-    async def take(self) -> Row:
-        return await self._broker.take()
+    @abstractmethod
+    def _marked(self, rows: Sequence[Row], mark: Mark) -> None:
+        """Done once they are marked. Of some the ledger may have the outcome by now, and nobody marks them any more."""
 
     async def _run(self) -> None:
         try:
             while self._waiting and not self._is_closed:
                 rows, self._waiting = self._waiting, []
-                number = await self._marked(rows)
+                attempts = [(row.number, row.attempt) for row in rows]
+                number = await self._mark(attempts) if await self._sent(rows) else None
                 if number is None:
                     self._waiting += rows
                     break
-                mark = Mark(number, len(rows), self._end)
-                for row in rows:
-                    if row.is_marked:
-                        row.mark = mark
-                        self._broker.put(row)
-                    else:
-                        # Meanwhile another process has recorded what came of it.
-                        mark.leave()
-                        self.on_returned(row)
+                self._marked(rows, Mark(number, len(rows), self._end))
         finally:
             self._task = None
         if self._is_closed:
@@ -84,14 +83,13 @@ class MarkingBroker:
     def _end(self, number: int) -> None:
         self._over.append(number)
 
-    async def _marked(self, rows: Sequence[Row]) -> int | None:
+    async def _mark(self, attempts: Sequence[tuple[int, int]]) -> int | None:
         """The number of their mark; None: they may not be handed out."""
-        attempts = [(row.number, row.attempt) for row in rows]
         over, self._over = self._over, []
         fault: str | None = None
         while not self._is_closed:
             try:
-                number = await self._term.mark(attempts, over)
+                number = await self._term.mark(attempts, over, self.for_s)
             except FAULTS as error:
                 if fault is None:
                     fault = in_words(error, "the database")
@@ -119,3 +117,21 @@ class MarkingBroker:
         rows, self._waiting = self._waiting, []
         for row in rows:
             self.on_returned(row)
+
+
+class MarkingBroker(Marking):
+    """A broker before another one in the same process, which gets only what is marked."""
+
+    def __init__(self, broker: InProcessBroker, term: Term, alarms: Alarms) -> None:
+        super().__init__(term, alarms)
+        self._broker = broker
+
+    def _marked(self, rows: Sequence[Row], mark: Mark) -> None:
+        for row in rows:
+            if row.is_marked:
+                row.mark = mark
+                self._broker.put(row)
+            else:
+                # Meanwhile another process has recorded what came of it.
+                mark.leave()
+                self.on_returned(row)

@@ -107,7 +107,7 @@ class Outbox:
         row = self.rows.pop(number, None)
         if row is not None:
             if row.is_marked:
-                self._dispatch.recorded(row)
+                self._dispatch.ended(row, is_good=True)
             elif row.is_waiting:
                 self._wait_no_more(row)
             else:
@@ -133,11 +133,13 @@ class Outbox:
             self._react(lane, "gone", position)
         elif event.next is None and event.at - lane.failing_since > FAILING_MS_MAX:
             self._react(lane, "failing", position)
+        under_way = self.rows.get(event.number)
+        if under_way is not None and under_way.is_marked:
+            self._dispatch.ended(under_way, is_good=False, holds_until=event.holds)
         if event.next is None:
             lane.open -= 1
             self._ended(event.number)
             return
-        self._recorded(event.number)
         row = self._inserts.get(event.number)
         if row is None:
             self.rows.pop(event.number, None)
@@ -208,20 +210,16 @@ class Outbox:
         self.on_reaction()
 
     def _ended(self, number: int) -> None:
-        self._recorded(number)
         row = self.rows.pop(number, None)
         if row is not None:
+            if row.is_marked:
+                self._dispatch.cancelled(row)
             self._dispatch.withdraw(row)
             self._wait_no_more(row)
         if self._inserts.pop(number, None) is None:
             self._moved.pop(number, None)
             self._late.pop(number, None)
             self._deleted[number] = None
-
-    def _recorded(self, number: int) -> None:
-        row = self.rows.get(number)
-        if row is not None and row.is_marked:
-            self._dispatch.recorded(row)
 
     def _webhook_changed(self, stream: bytes, event: Event) -> None:
         lane = self._dispatch.lane(self._directory.webhooks[stream].number)

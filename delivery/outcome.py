@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from core.limits import ANSWER_HEADERS_MAX
-from core.model.delivery import Attempt, AttemptFailed, Delivered
+from core.model.delivery import Attempt, AttemptFailed, Cancelled, Delivered
+from core.model.event import Event
 from core.model.portal_event import Proof
 from core.wire.failure import failure_text
 from delivery.schedule import next_attempt, retry_after_ms
@@ -112,3 +113,10 @@ def event_of(
         following.capped,
         holds,
     )
+
+
+def stands_in_the_way(known: Event, number: int) -> bool:
+    """Whether this event ends a delivery, or takes the number of an attempt."""
+    if isinstance(known, AttemptFailed):
+        return known.next is None or known.attempt.number >= number
+    return isinstance(known, Delivered | Cancelled)

@@ -31,6 +31,10 @@ class Mark:
         """*on_over* is called with the mark's number when none of its rows is under way any more."""
         self.number, self._left, self._on_over = number, rows, on_over
 
+    @property
+    def is_over(self) -> bool:
+        return not self._left
+
     def leave(self) -> None:
         """One of them is recorded, or given back."""
         self._left -= 1

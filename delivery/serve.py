@@ -69,7 +69,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         takes_events=roles.takes_events(settings.role),
     )
     public = Reception(site, lambda: service.is_ready, connections, service.shares.backlog)
-    topics: Topics | None = None
+    topics = None if settings.kafka is None else Topics(service, settings, os.environ)
     private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
     try:
         address = await public.open_port(settings.host, settings.port)
@@ -78,9 +78,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         if file is not None:
             click.echo(f"settings are from {file}")
         if await _started(service, stop):
-            if settings.kafka is not None:
-                topics = Topics(service, settings, os.environ)
-                service.more_reasons.append(topics.reasons)
+            if topics is not None:
                 topics.start()
             await private.open_operator(settings.data)
             _say_ready(service)
@@ -90,9 +88,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
             await stop.wait()
             log.say("serve.stopping", stop_s=settings.stop_s)
     finally:
-        if topics is not None:
-            await topics.stop()
-        left = await _stop(service, (public, private), settings.stop_s, topics)
+        left = await _stop(service, (public, private), topics, settings.stop_s)
         guard.close()
     if left.waiting is None and left.is_shared:
         log.say("serve.left", finished=left.finished, cut_off=left.cut_off)
@@ -143,15 +139,22 @@ def service_of(settings: Settings, tracing: Tracing | None = None) -> Service:
     )
 
 
-async def _stop(service: Service, receptions: Sequence[Reception], wait_s: float, topics: Topics | None = None) -> Left:
+async def _stop(service: Service, receptions: Sequence[Reception], topics: Topics | None, wait_s: float) -> Left:
     """Take nothing new and finish what is under way, within the time; the health is told until the end of it."""
     for reception in receptions:
         reception.retire()
-    await service.finish(wait_s, *(reception.finish() for reception in receptions))
+    finishing = service.finish(wait_s, *(reception.finish() for reception in receptions))
+    if topics is None:
+        await finishing
+    else:
+        await asyncio.gather(finishing, topics.stop_reading())
     await asyncio.gather(*(reception.close() for reception in receptions))
     if topics is not None:
+        await topics.stop_telling()
+    left = await service.stop(0)
+    if topics is not None:
         await topics.close()
-    return await service.stop(0)
+    return left
 
 
 def _listen_to_signals(stop: asyncio.Event) -> None:

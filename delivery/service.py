@@ -91,7 +91,7 @@ class Service:
         )
         self.sender = sender or LeanSender(self.guard, tls=tls, resolver=resolver, idle_max=given.idle_lines)
         jitter = jitter or partial(Random().uniform, -1, 1)  # noqa: S311 -- jitter keeps nothing secret
-        self._means = Means(given, ready_bytes_max, self.sender, jitter, schedule_s)
+        self.means = Means(given, ready_bytes_max, self.sender, jitter, schedule_s)
         self.carrier: Carrier | None = None
         """Who carries here just now; None: another process does."""
         self.leading: Leading | None = None
@@ -99,7 +99,7 @@ class Service:
         self._retiring: dict[asyncio.Task[None], Carrier] = {}
         self._let_watch(tracing)
         if office.leader is None:
-            self.carrier = Carrier(office, self._means, self.readiness)
+            self.carrier = Carrier(office, self.means, self.readiness)
             self.carrier.follow(office.follow(self.carrier.outbox, lambda: closed_outbox(office.directory)))
         elif carries:
             self.leading = Leading(office.leader, office.clock, self._take_over, self._stand_down)
@@ -182,8 +182,8 @@ class Service:
         loop = asyncio.get_running_loop()
         # From here on nobody else writes views, or marks anything.
         office.views.term = term.number
-        carrier = Carrier(office, self._means, self.readiness, term)
-        carrier.hold(await leading.marks())
+        carrier = Carrier(office, self.means, self.readiness, term)
+        carrier.held.hold(await leading.marks())
         outbox, now = carrier.outbox, office.clock.now_ms()
         await loop.run_in_executor(office.viewing, office.views.begin, outbox.name, outbox.tables)
         await loop.run_in_executor(office.viewing, carrier.read_outbox, now)
@@ -216,10 +216,13 @@ class Service:
         assert carrier.term is not None
         assert self.leading is not None
         await carrier.wind_down()
+        if carrier.workers is None:
+            # Workers elsewhere go on with what it has handed out, and its marks say so.
+            return
         with suppress(*FAULTS):
             await self.leading.forget(carrier.term.number)
         if self.carrier is not None:
-            self.carrier.let_go_of(carrier.term.number)
+            self.carrier.held.let_go_of(carrier.term.number)
 
     def readiness(self) -> Sequence[str]:
         """Why the service does not do its work just now; empty when it does."""
@@ -285,7 +288,7 @@ class Service:
         await self.sender.close()
         await self.office.settle()
         # What the ledger does not take just now has come to no end that the next start knows of.
-        cut_off += sum(one.workers.unrecorded for one in carriers)
+        cut_off += sum(one.unrecorded for one in carriers)
         waiting = None if carrier is None else await carrier.waiting()
         await self.office.stop_following()
         if self.leading is not None:

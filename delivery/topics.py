@@ -1,88 +1,141 @@
-"""Joins what stands between Kafka and this process: the inbox reads portal events, the feed tells the ledger."""
+"""Joins what speaks with Kafka: its clients, and the parts of this process between them and the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from core.errors import LedgerError
+from core.limits import TOTAL_S
 from core.settings import Settings
 from delivery import roles
+from delivery.carrier import Deliveries
 from delivery.inbox import Inbox
-from delivery.kafka.records import Partition
+from delivery.kafka.records import Outgoing, Partition
 from delivery.kafka_event import TenantRules
 from delivery.ledger_feed import LedgerFeed
 from delivery.service import Service
+from delivery.station import Station
 
 if TYPE_CHECKING:  # what it imports is an extra
-    from delivery.kafka.producer import Producer
+    from delivery.kafka.consumer import Consumer
+
+RELEASE_S = TOTAL_S + 5
+"""How long a partition of deliveries that is to be another worker's waits for attempts that were begun."""
+STATION_RECORDS_MAX = 256
+"""Records of deliveries that a worker has read ahead: those that another worker could take meanwhile."""
 
 
 class Topics:
-    """Those that this process has to do with, by its roles; from `start` to `stop` and `close`."""
+    """Made before the service starts, within the loop; reads from `start` to `stop`."""
 
     inbox: Inbox | None = None
+    station: Station | None = None
     feed: LedgerFeed | None = None
 
     def __init__(self, service: Service, settings: Settings, environment: Mapping[str, str]) -> None:
-        """InvalidInputError when the settings are none; within the loop."""
+        """InvalidInputError when the settings are none."""
         try:
-            from delivery.kafka.consumer import Consumer  # noqa: PLC0415 -- an extra
-            from delivery.kafka.producer import Producer  # noqa: PLC0415
+            from delivery.kafka import consumer, producer  # noqa: PLC0415 -- an extra
             from delivery.kafka.settings import read  # noqa: PLC0415
         except ImportError as error:
             raise LedgerError(f"--kafka needs kafka-python: pip install 'hookledger[kafka]' ({error})") from None
-        self._service, office = service, service.office
-        self._producers: list[Producer] = []
-        said = read(settings.kafka or "", environment)
-        if roles.reads_topics(settings.role, has_kafka=settings.kafka is not None):
-            rules = TenantRules(settings.inbox_tenant)
-            self._producers.append(dead := Producer(said))
-            incoming = Consumer(
-                said,
-                settings.inbox_group,
-                settings.inbox_topic,
-                assigned=lambda _partitions: None,
-                released=self._released,
-            )
-            self.inbox = Inbox(
-                incoming, dead, office.intake, office.alarms, rules=rules, dead_topic=settings.inbox_dead_topic
-            )
-            office.gauges.append(self.inbox.samples)
+        self._service, self._settings = service, settings
+        self._said = read(settings.kafka or "", environment)
+        self._producer: Callable[..., Outgoing] = producer.Producer
+        self._consumer: Callable[..., Consumer] = consumer.Consumer
+        self._outgoing: list[Outgoing] = []
+        if roles.hands_over(settings.role):
+            handing = Deliveries(self._writes(), settings.deliveries_topic)
+            service.means = service.means._replace(deliveries=handing)
         if roles.carries(settings.role):
-            # One batch of it waits for the broker at a time: it has a producer of its own.
-            self._producers.append(told := Producer(said))
-            self.feed = LedgerFeed(office, told, settings.ledger_topic)
-            office.gauges.append(self.feed.samples)
+            # It leads whenever this process does.
+            self.feed = service.feed = LedgerFeed(service.office, self._writes(), settings.ledger_topic)
+            service.office.gauges.append(self.feed.samples)
+        service.more_reasons.append(self._reasons)
 
-    async def _released(self, partitions: frozenset[Partition]) -> None:
-        if self.inbox is not None:
-            await self.inbox.released(partitions)
+    def start(self) -> None:
+        """Read, and tell: the service is ready for it."""
+        if self.feed is not None and self._service.carrier is not None:
+            self.feed.lead()
+        if roles.reads_topics(self._settings.role, has_kafka=True):
+            self.inbox = self._inbox()
+            self.inbox.start()
+        if roles.attempts(self._settings.role):
+            self.station = self._station()
+            self.station.start()
 
-    def reasons(self) -> list[str]:
+    def _writes(self) -> Outgoing:
+        """One writer for each purpose: none waits for what another one sends."""
+        self._outgoing.append(self._producer(self._said))
+        return self._outgoing[-1]
+
+    def _inbox(self) -> Inbox:
+        service, settings = self._service, self._settings
+
+        async def released(partitions: frozenset[Partition]) -> None:
+            await inbox.released(partitions)
+
+        incoming = self._consumer(
+            self._said, settings.inbox_group, settings.inbox_topic, assigned=_nothing, released=released
+        )
+        inbox = Inbox(
+            incoming,
+            self._writes(),
+            service.office.intake,
+            service.office.alarms,
+            rules=TenantRules(settings.inbox_tenant),
+            dead_topic=settings.inbox_dead_topic,
+        )
+        service.office.gauges.append(inbox.samples)
+        return inbox
+
+    def _station(self) -> Station:
+        service, settings = self._service, self._settings
+
+        async def released(partitions: frozenset[Partition]) -> None:
+            await station.released(partitions)
+
+        incoming = self._consumer(
+            self._said,
+            settings.deliveries_group,
+            [settings.deliveries_topic],
+            assigned=_nothing,
+            released=released,
+            release_s=RELEASE_S,
+            records_max=STATION_RECORDS_MAX,
+        )
+        station = Station(service.office, service.means, incoming)
+        service.office.gauges.append(station.samples)
+        return station
+
+    def _reasons(self) -> list[str]:
         """Why nothing is taken from Kafka, or not all of it, and why nothing is told there."""
         reasons = []
         if self.inbox is not None and self.inbox.fault is not None:
             reasons.append(f"portal events wait in Kafka: {self.inbox.fault}")
+        if self.station is not None:
+            reasons += self.station.reasons()
         if self.feed is not None and self.feed.fault is not None:
             reasons.append(f"what is recorded waits for Kafka: {self.feed.fault}")
         return reasons
 
-    def start(self) -> None:
-        if self.inbox is not None:
-            self.inbox.start()
-        self._service.feed = self.feed
-        if self.feed is not None and self._service.carrier is not None:
-            self.feed.lead()
+    async def stop_reading(self) -> None:
+        """Finish what is under way, commit, and leave the groups."""
+        parts = [] if self.inbox is None else [self.inbox.stop()]
+        if self.station is not None:
+            parts.append(self.station.stop(self._settings.stop_s))
+        await asyncio.gather(*parts)
 
-    async def stop(self) -> None:
-        """Take nothing more: finish what is under way, commit, and leave the group."""
-        if self.inbox is not None:
-            await self.inbox.stop()
-
-    async def close(self) -> None:
-        """Tell what was recorded meanwhile; the office must be open still."""
+    async def stop_telling(self) -> None:
+        """Tell what was recorded by now; the office must be open still."""
         if self.feed is not None:
             await self.feed.stop()
-        for producer in self._producers:
-            await producer.close()
+
+    async def close(self) -> None:
+        """Write no more."""
+        await asyncio.gather(*(outgoing.close() for outgoing in self._outgoing))
+
+
+def _nothing(_: object) -> None: ...

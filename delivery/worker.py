@@ -10,17 +10,15 @@ from core.errors import HookledgerError, OverloadedError
 from core.ledger.fault import FAULTS
 from core.ledger.unit import Answer, Body, Entry, Recorded, StaleStream, Unit, Unwritable
 from core.log import Log
-from core.model.delivery import AttemptFailed, Cancelled, Delivered, LateAttempt
-from core.model.event import Event
+from core.model.delivery import AttemptFailed, Delivered, LateAttempt
 from core.model.webhook import Webhook
 from core.office import Office
 from core.wire.body import WIRE, body_hash, render, retry_block
 from core.wire.headers import head_lines
 from core.wire.signature import Signer
 from core.wire.trace import context_of_attempt
-from delivery.broker import Broker
-from delivery.dispatch import Dispatch
-from delivery.outcome import attempt_of, event_of, is_good
+from delivery.broker import Issuer, Taking
+from delivery.outcome import attempt_of, event_of, is_good, stands_in_the_way
 from delivery.prepared import Prepared
 from delivery.rows import Row
 from delivery.schedule import SCHEDULE_S
@@ -44,8 +42,8 @@ class Workers:
     def __init__(
         self,
         office: Office,
-        broker: Broker,
-        dispatch: Dispatch,
+        broker: Taking,
+        dispatch: Issuer,
         sender: Sender,
         jitter: Callable[[], float],
         schedule_s: Sequence[int] = SCHEDULE_S,
@@ -70,6 +68,8 @@ class Workers:
         """Outcomes that the ledger has not answered for good."""
         self._all_recorded: asyncio.Future[None] | None = None
         self._short: tuple[int, OverloadedError] | None = None
+        self.on_recorded: Callable[[Unit], None] = lambda _unit: None
+        """Called with an outcome that the ledger has."""
 
     def shortage(self) -> str | None:
         """What this machine has too little of to try deliveries just now; not what receivers can bring about."""
@@ -223,6 +223,7 @@ class Workers:
                 if isinstance(answers[0], Unwritable):
                     log.say("attempt.unwritable", delivery_id=unit.entries[0].stream.hex())
                 self.unrecorded -= 1
+                self.on_recorded(unit)
                 if not self.unrecorded and self._all_recorded is not None:
                     self._all_recorded.set_result(None)
                     self._all_recorded = None
@@ -273,13 +274,6 @@ def _after(unit: Unit, recorded: Sequence[Recorded]) -> Unit:
     ((stream, _, event),) = unit.entries
     if isinstance(event, Delivered | AttemptFailed):
         number = event.attempt.number
-        if any(_stands_in_the_way(known.event, number) for known in recorded):
+        if any(stands_in_the_way(known.event, number) for known in recorded):
             event = LateAttempt(event.tenant, event.at, event.webhook, event.number, event.attempt)
     return Unit([Entry(stream, recorded[-1].version + 1, event)], bodies=unit.bodies)
-
-
-def _stands_in_the_way(known: Event, number: int) -> bool:
-    """Whether this event ends a delivery, or takes the number of an attempt."""
-    if isinstance(known, AttemptFailed):
-        return known.next is None or known.attempt.number >= number
-    return isinstance(known, Delivered | Cancelled)

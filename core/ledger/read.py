@@ -57,6 +57,16 @@ class Reader:
         )
         return {row[0]: self._one(*row) for row in rows}
 
+    def streams(self, streams: Iterable[bytes]) -> dict[bytes, list[Recorded]]:
+        """All events of these streams, each in its order; a stream that is not there is missing."""
+        rows = self.recorder.rows_of(
+            "SELECT position, stream, version, topic, state FROM events WHERE stream IN ({}) ORDER BY position", streams
+        )
+        found: dict[bytes, list[Recorded]] = {}
+        for row in rows:
+            found.setdefault(row[1], []).append(self._one(*row))
+        return found
+
     def first_of(self, streams: Iterable[bytes]) -> dict[bytes, Recorded]:
         """The first event of each of these streams."""
         rows = self.recorder.rows_of(

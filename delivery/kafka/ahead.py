@@ -28,14 +28,11 @@ class ReadAhead:
             self._add(records)
 
     def take(self) -> list[Record]:
-        """What was put in first; nothing, if there is nothing."""
+        """All that is there, in its order."""
         with self._lock:
-            if not self._batches:
-                return []
-            records, size = self._batches.popleft()
-            self._records -= len(records)
-            self._bytes -= size
-            return records
+            batches, self._batches = self._batches, deque()
+            self._records = self._bytes = 0
+        return [record for records, _ in batches for record in records]
 
     def forget(self, partitions: Set[Partition]) -> None:
         """Records of these are for who has them next."""

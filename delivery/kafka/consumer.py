@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError, RebalanceInProgressError, RetriableError
-from kafka.structs import OffsetAndMetadata
 
 from delivery.kafka.ahead import ReadAhead
 from delivery.kafka.client import AGAIN_S, Outage, log, opened, text_of
-from delivery.kafka.commits import Asked, Commits, joined
+from delivery.kafka.commits import Asked, Commits
 from delivery.kafka.records import Partition, Record
 from delivery.kafka.settings import Settings
+from delivery.kafka.translate import answer_all, offsets_of, partitions_of, record_of
 
 CONSUMED_RECORDS_MAX = 10_000
 """Records read ahead that nobody has taken; beyond it their partitions are paused until half of them are."""
 CONSUMED_BYTES_MAX = 32 * 1024 * 1024
 """Bytes of the same."""
 RELEASE_S = 4.0
-"""How long a partition that another member is to have waits for what is under way of it; less than a session."""
+"""How long a partition that another member is to have waits for what is under way of it, if nobody says otherwise."""
+MEMBER_PART = 0.75
+"""So much of a session after it was heard of, a member is still sure to be one."""
 CLOSE_S = 12.0
 """How long a client may take to close; then its thread is left behind."""
 POLL_MS = 50
@@ -54,9 +57,11 @@ class Consumer:
         *,
         assigned: Assigned,
         released: Released,
+        release_s: float = RELEASE_S,
         records_max: int = CONSUMED_RECORDS_MAX,
         bytes_max: int = CONSUMED_BYTES_MAX,
     ) -> None:
+        """*release_s*: how long *released* is waited for; the group waits for it as long, and is told that we live."""
         self._arguments = {
             **settings.consumer(),
             "group_id": group,
@@ -68,6 +73,11 @@ class Consumer:
         self._outage = Outage(self._name, settings.servers)
         self._commits = Commits()
         self._owned: set[Partition] = set()
+        self._release_s = release_s
+        self._ends: dict[Partition, int] = {}
+        self._member_s: float = self._arguments["session_timeout_ms"] / 1_000 * MEMBER_PART
+        self._heard = -math.inf
+        """When the group last heard of us: of what was asked and is answered, when it was asked."""
         self._ahead = ReadAhead(records_max, bytes_max)
         self._arrived, self._ended = asyncio.Event(), asyncio.Event()
         self._closing = threading.Event()
@@ -82,6 +92,13 @@ class Consumer:
     def waiting(self) -> int:
         """Records that were read, and not taken."""
         return self._ahead.records
+
+    @property
+    def is_member(self) -> bool:
+        return time.monotonic() - self._heard < self._member_s
+
+    def end(self, partition: Partition) -> int:
+        return self._ends.get(partition, 0)
 
     async def take(self) -> list[Record]:
         while True:
@@ -143,7 +160,8 @@ class Consumer:
                     consumer.resume(*paused)
                 polled = consumer.poll(POLL_MS)
                 if polled:
-                    self._ahead.put([_record(one) for records in polled.values() for one in records])
+                    self._note_ends(consumer, polled)
+                    self._ahead.put([record_of(one) for records in polled.values() for one in records])
                     self._tell(self._arrived.set)
             self._commit(consumer)
         finally:
@@ -165,6 +183,10 @@ class Consumer:
     def _look(self, consumer: Any) -> None:
         """Whether its group's coordinator is there: it hears from it every two seconds, whatever there is to read."""
         coordinator = consumer._coordinator  # noqa: SLF001 -- nothing public tells of it
+        beat = coordinator.heartbeat
+        is_answered = beat.last_receive >= beat.last_send
+        if is_answered:
+            self._heard = max(self._heard, beat.last_send)
         if coordinator.coordinator_unknown():
             self._outage.silent()
         else:
@@ -174,21 +196,28 @@ class Consumer:
             # answer: without this nobody would look at that, and it would send no heartbeat again.
             coordinator.request_rejoin()
 
+    def _note_ends(self, consumer: Any, polled: Iterable[Any]) -> None:
+        """Of each partition once: its end as the first answer said it that came since it is ours."""
+        for theirs in polled:
+            partition = Partition(theirs.topic, theirs.partition)
+            if partition not in self._ends:
+                self._ends[partition] = consumer.highwater(theirs) or 0
+
     def _commit(self, consumer: Any) -> None:
         asked = self._commits.take(self._owned)
         if asked:
             try:
-                consumer.commit(_offsets(asked), timeout_ms=COMMIT_MS)
+                consumer.commit(offsets_of(asked), timeout_ms=COMMIT_MS)
             except KafkaError as error:
                 self._not_committed(asked, error)
             else:
-                _answer(asked, None)
+                answer_all(asked, None)
 
     def _not_committed(self, asked: list[Asked], error: KafkaError) -> None:
         if isinstance(error, RetriableError | RebalanceInProgressError):
             self._commits.put_back(asked)
         else:
-            _answer(asked, text_of(error))
+            answer_all(asked, text_of(error))
 
     def _tell(self, call: Callable[..., object], *words: object) -> None:
         """Call it on the loop."""
@@ -202,13 +231,14 @@ class Consumer:
 
     def gained(self, partitions: frozenset[Partition]) -> None:
         self._owned |= partitions
+        self._heard = time.monotonic()
         self._tell(self._assigned, partitions)
 
     async def let_go(self, partitions: frozenset[Partition], consumer: Any, network: Any) -> None:
         """Wait for the loop to let go of them, and commit what it asks for meanwhile; heartbeats go on."""
         self._ahead.forget(partitions)
         released = self._ask_loop(partitions)
-        until = time.monotonic() + RELEASE_S
+        until = time.monotonic() + self._release_s
         while not released.is_set() and time.monotonic() < until:
             await self._commit_meanwhile(consumer)
             await network._net.sleep(0.005)  # noqa: SLF001 -- it has no other clock
@@ -216,6 +246,8 @@ class Consumer:
         if not released.is_set():
             log.say("kafka.not_released", client=self._name, partitions=", ".join(map(str, sorted(partitions))))
         self._owned -= partitions
+        for partition in partitions:
+            self._ends.pop(partition, None)
 
     def _ask_loop(self, partitions: frozenset[Partition]) -> threading.Event:
         """It is set when the loop has let go."""
@@ -239,11 +271,11 @@ class Consumer:
         if asked:
             try:
                 # What `commit` does, for who is on this thread already.
-                await consumer._coordinator._commit_offsets_sync_async(_offsets(asked), COMMIT_MS)  # noqa: SLF001
+                await consumer._coordinator._commit_offsets_sync_async(offsets_of(asked), COMMIT_MS)  # noqa: SLF001
             except KafkaError as error:
                 self._not_committed(asked, error)
             else:
-                _answer(asked, None)
+                answer_all(asked, None)
 
 
 class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]
@@ -253,28 +285,7 @@ class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._owner, self._consumer, self._network = owner, consumer, network
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        self._owner.gained(_partitions(assigned))
+        self._owner.gained(partitions_of(assigned))
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        await self._owner.let_go(_partitions(revoked), self._consumer, self._network)
-
-
-def _partitions(theirs: Iterable[Any]) -> frozenset[Partition]:
-    return frozenset(Partition(one.topic, one.partition) for one in theirs)
-
-
-def _record(one: Any) -> Record:
-    headers = tuple(one.headers)
-    return Record(one.topic, one.partition, one.offset, one.key, one.value, headers, one.timestamp)
-
-
-def _offsets(asked: list[Asked]) -> dict[Any, Any]:
-    return {
-        TopicPartition(partition.topic, partition.number): OffsetAndMetadata(offset, "", -1)
-        for partition, offset in joined(asked).items()
-    }
-
-
-def _answer(asked: list[Asked], why: str | None) -> None:
-    for one in asked:
-        one.answer(why)
+        await self._owner.let_go(partitions_of(revoked), self._consumer, self._network)

@@ -54,6 +54,7 @@ class Refused(NamedTuple):
     """The broker has not said that it has it: it may be there all the same, if *reason* is that time ran out."""
 
     reason: str
+    is_too_large: bool = False
 
 
 Outcome = Placed | Refused
@@ -65,6 +66,16 @@ class Incoming(Protocol):
     @property
     def fault(self) -> str | None:
         """Why no records come; None while they could."""
+        ...
+
+    @property
+    def is_member(self) -> bool:
+        """Whether our partitions must still be ours, as the group heard of us so short a time ago."""
+        ...
+
+    def end(self, partition: Partition) -> int:
+        """The offset behind the partition's last record, as it was when it became ours or soon after; 0: that is not
+        known."""
         ...
 
     async def take(self) -> list[Record]:

@@ -47,7 +47,7 @@ class PlainLeader:
         self._ask()
         self.released.append(term)
 
-    def mark(self, _term, _attempts, _over):
+    def mark(self, _term, _attempts, _over, _for_s):
         self._ask()
         return None if self.is_over else 1
 
@@ -99,7 +99,7 @@ async def test_who_is_told_that_its_term_is_over_stands_down(part):
     part.leader.is_over = True
     await part.hears("over", 2)
     part.leader.is_over = True
-    assert await part.leading.term.mark([(7, 1)], ()) is None
+    assert await part.leading.term.mark([(7, 1)], (), 40.0) is None
     await part.hears("over", 3)
 
 

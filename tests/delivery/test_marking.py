@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from eventsourcing.persistence import OperationalError
 
+from core.limits import MARK_S
 from delivery.broker import InProcessBroker
 from delivery.marking import AGAIN_MS, MarkingBroker
 from delivery.rows import Mark, Row
@@ -22,7 +23,8 @@ class PlainTerm:
     def __init__(self):
         self._asked = asyncio.Queue()
 
-    async def mark(self, attempts, over):
+    async def mark(self, attempts, over, for_s):
+        assert for_s == MARK_S
         answer = asyncio.get_running_loop().create_future()
         self._asked.put_nowait((list(attempts), list(over), answer))
         return await answer
@@ -67,7 +69,7 @@ class Bench:
     def taken(self):
         """All that workers can take just now."""
         rows = []
-        while (row := self.broker.take_now()) is not None:
+        while (row := self.behind.take_now()) is not None:
             rows.append(row)
         return rows
 
@@ -96,7 +98,7 @@ async def test_nothing_is_taken_before_it_is_marked(bench):
 
 async def test_who_waits_for_a_row_gets_a_marked_one(bench):
     """A worker that was there before the row gets it no sooner."""
-    waiting = asyncio.ensure_future(bench.broker.take())
+    waiting = asyncio.ensure_future(bench.behind.take())
     (row,) = bench.put(1)
     _, _, answer = await bench.term.asked()
     assert (waiting.done(), row.mark) == (False, None)

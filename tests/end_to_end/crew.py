@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import signal
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 from aiohttp import ClientSession, web
 
+from core.clock import SystemClock
+from core.ledger.postgres.recorder import PostgresRecorder
+from core.ledger.read import Reader
 from core.ledger.store import Database
+from core.model.delivery import Delivered
+from core.model.topics import Codec
 from core.settings import KEY_VARIABLE
 from tests import postgres
 from tests.end_to_end.place import ALLOW, DEADLINE_S, FILE, Place, Serving, a_portal_event
@@ -19,6 +27,10 @@ OVER_S = 10.0
 """So long after a fault deliveries must go on; on a machine that is not busy it is half of that."""
 
 
+SAME_MOMENT_MS = 100
+"""Between what a commit says of its time and when it is known of."""
+
+
 class Letterbox:
     """Answers 200, but keeps those waiting whose title a test holds; remembers when what came."""
 
@@ -26,12 +38,15 @@ class Letterbox:
         self.url = ""
         self.got: list[tuple[str, int, str]] = []
         """(title, the delivery's number, `webhook-id`) of every request."""
+        self.at_ms: list[int] = []
+        """When each of them came."""
         self.held: dict[str, asyncio.Event] = {}
         self._came = asyncio.Condition()
 
     async def hear(self, request: web.Request) -> web.Response:
         body = await request.json()
         title = body["payload"]["title"]
+        self.at_ms.append(SystemClock().now_ms())
         self.got.append((title, body["event"]["id"], request.headers["webhook-id"]))
         async with self._came:
             self._came.notify_all()
@@ -47,12 +62,20 @@ class Letterbox:
             await self._came.wait_for(lambda: all(self.times(title) >= times for title in titles))
         return loop.time() - began
 
+    async def comes(self) -> None:
+        """Wait until something comes."""
+        async with asyncio.timeout(DEADLINE_S), self._came:
+            await self._came.wait()
+
     def times(self, title: str) -> int:
         return sum(title == one for one, _, _ in self.got)
 
 
 class Crew:
     """Processes by name, each with a data directory of its own, on one ledger."""
+
+    words: tuple[str, ...] = ()
+    """Said to each process, besides its roles."""
 
     def __init__(self, home: Path, database: Database, box: Letterbox) -> None:
         self._home, self.database, self.box = home, database, box
@@ -90,13 +113,13 @@ class Crew:
 
         async def start(name: str, said: str) -> None:
             words = [word for role in said.split() for word in ("--role", role)]
-            self.serving[name] = await self.place(name).serve(*ALLOW, *words)
+            self.serving[name] = await self.place(name).serve(*ALLOW, *self.words, *words)
 
         await asyncio.gather(*(start(name, said) for name, said in roles.items()))
 
-    async def begin(self) -> str:
-        """One that takes events, two that may carry, a webhook; who leads."""
-        await self.start(api="api", one="outbox worker", two="outbox worker")
+    async def begin(self, **roles: str) -> str:
+        """Processes with roles, else one that takes events and two that may carry; a webhook; who leads."""
+        await self.start(**(roles or {"api": "api", "one": "outbox worker", "two": "outbox worker"}))
         self._token = await self.place("api").token()
         leader = await self.leader()
         await self.place("api").webhook(self.box.url)
@@ -124,6 +147,19 @@ class Crew:
                         if "\nhookledger_leads 1" in await answer.text():
                             return name
 
+    async def metric(self, name: str, sample: str) -> float:
+        """What a process says of itself, as its `/metrics` names it."""
+        async with ClientSession() as session, session.get(f"{self.serving[name].url}/metrics") as answer:
+            text = await answer.text()
+        (line,) = [line for line in text.splitlines() if line.startswith(f"{sample} ")]
+        return float(line.rpartition(" ")[2])
+
+    def stand_still(self, name: str) -> None:
+        self.serving[name].process.send_signal(signal.SIGSTOP)
+
+    def move_on(self, name: str) -> None:
+        self.serving[name].process.send_signal(signal.SIGCONT)
+
     async def goes_on(self, after: str, tell) -> None:
         """Deliveries go on, soon after what has happened."""
         await self.publish(after)
@@ -149,6 +185,26 @@ class Crew:
                 if all(state == "delivered" for state, *_ in listed.values()) and len(listed) == len(numbers):
                     break
         assert listed == dict.fromkeys(numbers, ("delivered", 1, 200))
+
+    async def ends_exactly(self, times: int) -> None:
+        """Every event came so often, to so many webhooks, each delivery once."""
+        await self.box.came(*self.titles[1:], times=times)
+        assert {self.box.times(title) for title in self.titles[1:]} == {times}
+        assert len({id for _, _, id in self.box.got}) == len(self.box.got)
+
+    def came_after_their_outcome(self) -> list[int]:
+        """Deliveries of which a request came although the ledger had their outcome by then."""
+        with closing(PostgresRecorder(*self.database)) as recorder:
+            reader, position, ended = Reader(recorder, Codec()), 0, {}
+            while events := reader.after(position):
+                position = events[-1].position
+                ended |= {
+                    one.event.number: reader.committed_at(one.position)
+                    for one in events
+                    if isinstance(one.event, Delivered)
+                }
+        came = zip(self.box.got, self.box.at_ms, strict=True)
+        return [number for (_, number, _), at_ms in came if at_ms > ended.get(number, math.inf) + SAME_MOMENT_MS]
 
     async def close(self) -> None:
         for place in self._places.values():

@@ -217,7 +217,7 @@ async def test_what_is_dead_does_not_die_again(post):
     """Should somebody read the dead as well, they are passed over."""
     post.broker.put(b"odd")
     inbox = post.open(reads_dead=True)
-    await post.until(lambda: inbox.records == 2)
+    await post.until(lambda: inbox.records == 2 and Partition(DEAD, 0) in post.broker.committed)
     assert (len(post.broker.dead), inbox.dead) == (1, 1)
     assert post.broker.committed[Partition(DEAD, 0)] == 1
 

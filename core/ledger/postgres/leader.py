@@ -78,13 +78,15 @@ class Leader:
         """Nothing that was handed out in this term is under way any longer."""
         self._done("DELETE FROM marks WHERE term = %s", (term,))
 
-    def mark(self, term: int, attempts: Sequence[tuple[int, int]], over: Iterable[int]) -> int | None:
-        """These (delivery, attempt) are handed out for MARK_S, and marks *over* are not needed any more. The mark's
-        number; None: the term is over, and nothing may be handed out."""
+    def mark(
+        self, term: int, attempts: Sequence[tuple[int, int]], over: Iterable[int], for_s: float = MARK_S
+    ) -> int | None:
+        """These (delivery, attempt) are handed out for so many seconds, and marks *over* are not needed any more. The
+        mark's number; None: the term is over, and nothing may be handed out."""
         said = {
             "term": term,
             "number": self._marks,
-            "secs": MARK_S,
+            "secs": for_s,
             "deliveries": [delivery for delivery, _ in attempts],
             "attempts": [attempt for _, attempt in attempts],
             "over": list(over),

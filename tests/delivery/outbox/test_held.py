@@ -26,7 +26,7 @@ async def begin(turned: Turned, *marks: Mark, takes_s: float = 0, is_anew: bool 
         file.unlink()
     turned.revive()
     turned.reply = lambda _request: GOOD
-    turned.service.carrier.hold(marks)
+    turned.service.carrier.held.hold(marks)
     turned.clock.turn_to(turned.clock.now_ms() + round(takes_s * 1_000))
     await turned.finish(turned.service.start())
 
@@ -172,7 +172,7 @@ async def test_a_term_that_has_finished_holds_nothing(turned: Turned, hanging: l
     first, second, third = hanging
     await begin(turned, Mark(TERM, {first: 1, second: 1}, 30), Mark(TERM + 1, {third: 1}, 30))
     await record(turned, first, Delivered)
-    turned.service.carrier.let_go_of(TERM)
+    turned.service.carrier.held.let_go_of(TERM)
     await turned.still()
     assert posted(turned) == [(second, 1)]
 

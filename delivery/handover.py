@@ -1,0 +1,105 @@
+"""Hands deliveries over to workers in other processes: as records of a topic first, then marked.
+
+A record that was written and not marked, because the leader died between, is one that the next leader writes again; a
+worker attempts the first of the two. What comes to no end within the mark's time, since its record was lost or its
+worker could not attempt it in time, is due again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from core.alarms import Alarm, Alarms
+from core.clock import Clock
+from core.errors import OverloadedError
+from core.limits import CARRIED_MARK_S
+from core.log import Log
+from delivery.kafka.records import Message, Outgoing, Refused
+from delivery.marking import Marking, Term
+from delivery.parcel import Of, Parcel, encoded, packed
+from delivery.rows import Mark, Row
+
+log = Log("outbox")
+
+
+class Handover(Marking):
+    """The outbox's side of the broker over Kafka."""
+
+    for_s = CARRIED_MARK_S
+
+    def __init__(
+        self, outgoing: Outgoing, topic: str, term: Term, clock: Clock, alarms: Alarms, of: Callable[[int], Of]
+    ) -> None:
+        """*of* tells of a webhook by its number."""
+        super().__init__(term, alarms)
+        self._outgoing, self._topic, self._clock, self._of = outgoing, topic, clock, of
+        self._refused: str | None = None
+        self._looks: dict[int, Alarm] = {}
+        self.on_overdue: Callable[[list[int], Mark], None] = lambda _deliveries, _mark: None
+        """Called when a mark's time is over, with the deliveries that were under it."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why deliveries do not reach Kafka; None: they do."""
+        return self._refused or self._outgoing.fault
+
+    async def _sent(self, rows: Sequence[Row]) -> bool:
+        waiting = list(rows)
+        while not self._is_closed:
+            # Of some that were refused a record may be there, and by now its outcome.
+            waiting = await self._send([row for row in waiting if row.is_marked])
+            if not waiting:
+                self._refused = None
+                return True
+            await self._pause()
+        return False
+
+    async def _send(self, rows: Sequence[Row]) -> list[Row]:
+        """Write their records; those that are to be written again, since the broker has not said that it has them."""
+        now = self._clock.now_ms()
+        parcels = packed(rows, self._of, now, now + round(CARRIED_MARK_S * 1_000))
+        try:
+            outcomes = await self._outgoing.send([self._message(parcel) for parcel, _ in parcels])
+        except OverloadedError as error:
+            self._say(str(error))
+            return list(rows)
+        left: list[Row] = []
+        for (_, some), outcome in zip(parcels, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                self._say(outcome.reason)
+                if not outcome.is_too_large:
+                    left += some
+                # else it stays marked, and is tried again when that is over: the others need not wait for it
+        return left
+
+    def _message(self, parcel: Parcel) -> Message:
+        return Message(self._topic, parcel.key, encoded(parcel))
+
+    def _say(self, reason: str) -> None:
+        if self._refused != reason:
+            log.say("handover.refused", topic=self._topic, error=reason)
+        self._refused = reason
+
+    def _marked(self, rows: Sequence[Row], mark: Mark) -> None:
+        for row in rows:
+            if row.is_marked:
+                row.mark = mark
+            else:
+                # A worker was faster: what came of it is recorded.
+                mark.leave()
+        if not mark.is_over:
+            # Their numbers only: one that hangs is not to keep the others in memory.
+            look = partial(self._look, [row.number for row in rows], mark)
+            self._looks[mark.number] = self._alarms.after(round(self.for_s * 1_000), look)
+
+    def _look(self, deliveries: list[int], mark: Mark) -> None:
+        del self._looks[mark.number]
+        if not self._is_closed:
+            self.on_overdue(deliveries, mark)
+
+    def _end(self, number: int) -> None:
+        super()._end(number)
+        look = self._looks.pop(number, None)
+        if look is not None:
+            look.cancel()

@@ -1,0 +1,254 @@
+"""The workers' side of the broker over Kafka: takes deliveries off their topic, and has each attempted once.
+
+Offsets are committed only up to what is recorded, so whoever has a partition next begins there. Nothing is put back:
+what is not attempted here in time, the outbox hands out again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+from core.clock import Moment
+from core.gauges import Sample
+from core.ledger.unit import Unit
+from core.limits import CARRIED_COMMIT_S, CARRY_S, SLOW_MS, TOTAL_S
+from core.log import Log
+from core.model.delivery import AttemptFailed, Delivered, LateAttempt
+from core.office import Office
+from delivery.broker import InProcessBroker
+from delivery.carrier import Means
+from delivery.gate import Gate
+from delivery.kafka.records import Incoming, Partition, Record
+from delivery.rows import Lane, Row
+from delivery.share import Share
+from delivery.taken import key_of
+from delivery.unpacking import Taken, Unpacking
+from delivery.worker import Workers
+
+log = Log("station")
+
+WITHIN_MS = round(CARRY_S * 1_000)
+"""What was handed out longer ago has not enough time left to come to its end."""
+MEMBER_AGAIN_MS = 100
+"""How long until it is looked again whether the partitions are still ours."""
+
+
+class Station:
+    """Takes from `start` to `stop`; the issuer of its workers. Lives on one event loop."""
+
+    def __init__(self, office: Office, means: Means, incoming: Incoming) -> None:
+        self._incoming, self._directory = incoming, office.directory
+        self._clock, self._alarms = office.clock, office.alarms
+        self._young_max = means.shares.young_requests
+        self._begun_max = means.shares.young_requests + means.shares.old_requests
+        self.lanes: dict[int, Lane] = {}
+        self.gate = Gate(self._begin)
+        self._broker = InProcessBroker()
+        self.workers = Workers(
+            office, self._broker, self, means.sender, means.jitter, means.schedule_s, within_ms=WITHIN_MS
+        )
+        self._broker.on_work, self.workers.on_recorded = self.workers.call, self._recorded
+        self._unpacking = Unpacking(office, incoming)
+        self._shares: dict[Partition, Share] = {}
+        self._queue: deque[Taken] = deque()
+        self._begun: dict[int, Taken] = {}
+        """By key: what is under way, or on its way into the ledger."""
+        self._young: dict[Row, int] = {}
+        """Requests under way that are not slow, the oldest first, and when each began."""
+        self._slow: dict[Row, None] = {}
+        self._is_waiting = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.late = 0
+        """Deliveries that were taken and not attempted: there was not enough time left, or the webhook is disabled."""
+
+    def reasons(self) -> list[str]:
+        """Why deliveries wait that could be made."""
+        reasons = (self._unpacking.fault, self._incoming.fault, self.workers.shortage())
+        return [f"deliveries wait: {reason}" for reason in reasons if reason is not None]
+
+    async def samples(self) -> list[Sample]:
+        """For `/metrics`."""
+        name = "hookledger_worker_deliveries_total"
+        return [
+            *((name, (what,), count) for what, count in self._unpacking.counts.items()),
+            (name, ("late",), self.late),
+            ("hookledger_worker_under_way", ("young",), len(self._young)),
+            ("hookledger_worker_under_way", ("old",), len(self._slow)),
+            ("hookledger_worker_waiting", (), len(self._queue)),
+        ]
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._commit_often())]
+
+    async def stop(self, wait_s: float) -> None:
+        """Begin nothing more, finish what was begun, within so many seconds, and leave the group."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._let_go(self._shares.values())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await asyncio.gather(*(share.at_rest() for share in self._shares.values()))
+        if self._begun:
+            log.say("station.cut_off", deliveries=len(self._begun))
+        await self.workers.stop()
+        for taken in self._begun.values():
+            taken.share.end()
+        await self._incoming.close()
+
+    # Partitions
+
+    async def released(self, partitions: Collection[Partition]) -> None:
+        """For who is to hand *partitions* over: begins nothing more of them, and returns when what was begun is
+        recorded and committed."""
+        shares = {place: self._shares.pop(place) for place in partitions if place in self._shares}
+        self._let_go(shares.values())
+        await asyncio.gather(*(share.at_rest() for share in shares.values()))
+        await self._commit(shares)
+
+    def _let_go(self, shares: Iterable[Share]) -> None:
+        for share in shares:
+            share.is_let_go = True
+        queue, self._queue = self._queue, deque()
+        for taken in queue:
+            if taken.share.is_let_go:
+                self._unpacking.forget(taken)
+            else:
+                self._queue.append(taken)
+
+    async def _commit_often(self) -> None:
+        while True:
+            pause = asyncio.Event()
+            self._alarms.after(round(CARRIED_COMMIT_S * 1_000), pause.set)
+            await pause.wait()
+            await self._commit({place: share for place, share in self._shares.items() if not share.is_let_go})
+
+    async def _commit(self, shares: Mapping[Partition, Share]) -> None:
+        """Where it cannot be, whoever reads them again finds them in the ledger."""
+        said = {place: offset for place, share in shares.items() if (offset := share.progress.to_commit()) is not None}
+        if said and await self._incoming.commit(said) is None:
+            for place, offset in said.items():
+                shares[place].progress.committed = offset
+
+    # From records to workers
+
+    async def _run(self) -> None:
+        while records := await self._incoming.take():
+            try:
+                await self._accept(records)
+            except Exception as bug:  # noqa: BLE001 -- whatever it was, the other records must not wait for it
+                log.say("station.bug", bug)
+
+    async def _accept(self, records: Sequence[Record]) -> None:
+        shares = [(record, self._shares.setdefault(record.place, Share())) for record in records]
+        taken = await self._unpacking.unpacked(shares)
+        # As if it had been handed out here, with as much time left.
+        ahead = self._clock.monotonic_ms() - self._clock.now_ms() - round(TOTAL_S * 1_000) - WITHIN_MS
+        for one in taken:
+            one.row.handed_out_at = one.parcel.until + ahead
+            self._note(one.row.webhook, one.parcel.last_success)
+            self._wait(one)
+        self._begin()
+
+    def _note(self, webhook: int, last_success: int | None) -> None:
+        lane = self.lanes.get(webhook)
+        if lane is None:
+            lane = self.lanes[webhook] = Lane(webhook)
+        if last_success is not None and (lane.last_success is None or lane.last_success < last_success):
+            lane.last_success = last_success
+
+    def _wait(self, taken: Taken) -> None:
+        if taken.share.is_let_go:
+            self._unpacking.forget(taken)
+        else:
+            self._queue.append(taken)
+
+    def _begin(self) -> None:
+        """Give to workers what waits, as far as there is room, and for as long as it is ours."""
+        while self._queue and not self.gate.reasons and self._has_room():
+            if not self._incoming.is_member:
+                # Another may have these partitions by now; whether that is so is known soon.
+                self._begin_after(MEMBER_AGAIN_MS)
+                return
+            taken = self._queue.popleft()
+            self._begun[taken.key] = taken
+            taken.share.begun += 1
+            self._young[taken.row] = self._clock.monotonic_ms()
+            self._broker.put(taken.row)
+
+    def _has_room(self) -> bool:
+        """Requests that are slow leave their place among the young, as in one process (`delivery/dispatch.py`)."""
+        if len(self._begun) >= self._begun_max:
+            return False
+        if len(self._young) < self._young_max:
+            return True
+        limit = self._clock.monotonic_ms() - SLOW_MS
+        slow = []
+        for row, began in self._young.items():
+            if began > limit:
+                break
+            slow.append(row)
+        for row in slow:
+            del self._young[row]
+            self._slow[row] = None
+        if not slow:
+            oldest = next(iter(self._young.values()))
+            self._begin_after(oldest - limit)
+        return bool(slow)
+
+    def _begin_after(self, wait_ms: int) -> None:
+        def begin() -> None:
+            self._is_waiting = False
+            self._begin()
+
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._alarms.after(max(wait_ms, 1), begin)
+
+    # What workers say
+
+    def finished(self, row: Row, at: Moment, *, is_good: bool, holds_until: int | None = None) -> None:
+        """The request came to its end just now; its outcome is on its way into the ledger."""
+        lane = self.lanes[row.webhook]
+        if holds_until is not None:
+            lane.held_until = max(lane.held_until, holds_until)
+        if is_good:
+            lane.last_success = at[0]
+        self._has_ended(row)
+        self._begin()
+
+    def returned(self, row: Row, *, holds_until: int = 0) -> None:
+        """No request was made: it waits for as long as it may, where that is of use."""
+        lane, now = self.lanes[row.webhook], self._clock.now_ms()
+        lane.held_until = max(lane.held_until, holds_until)
+        self._has_ended(row)
+        taken = self._begun.pop(key_of(row.number, row.attempt))
+        wait_ms = max(lane.held_until - now, 0)
+        is_late = self._clock.monotonic_ms() + wait_ms - row.handed_out_at > WITHIN_MS
+        if self._directory.by_number[row.webhook].enabled and not is_late:
+            self._alarms.after(wait_ms, partial(self._again, taken))
+        else:
+            self.late += 1
+            self._unpacking.forget(taken)
+            taken.place.leave()
+        taken.share.end()
+        self._begin()
+
+    def _again(self, taken: Taken) -> None:
+        self._wait(taken)
+        self._begin()
+
+    def _has_ended(self, row: Row) -> None:
+        if self._young.pop(row, None) is None:
+            self._slow.pop(row, None)
+
+    def _recorded(self, unit: Unit) -> None:
+        event = unit.entries[0].event
+        assert isinstance(event, Delivered | AttemptFailed | LateAttempt)
+        taken = self._begun.pop(key_of(event.number, event.attempt.number))
+        taken.place.leave()
+        taken.share.end()

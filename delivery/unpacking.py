@@ -1,0 +1,138 @@
+"""From records of the deliveries' topic to what is to be attempted: each attempt once, and none that is recorded.
+
+What was in its partition already when that became ours, and what was long on its way, is looked up in the ledger. Of
+the rest it is remembered what was taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from core.errors import HookledgerError, InvalidInputError
+from core.ledger.fault import FAULTS, in_one_line
+from core.ledger.unit import Unit
+from core.limits import CHECK_MS
+from core.log import Log
+from core.office import Office
+from delivery.kafka.records import Incoming, Record
+from delivery.outcome import stands_in_the_way
+from delivery.parcel import Parcel, decoded, row_of
+from delivery.progress import Place
+from delivery.rows import Row
+from delivery.share import Share
+from delivery.taken import Memory, key_of
+
+log = Log("station")
+
+AGAIN_MS = 1_000
+"""How long until the ledger is asked again that did not answer."""
+
+Answer = TypeVar("Answer")
+
+
+class Taken(NamedTuple):
+    """A delivery, and the record that it came in."""
+
+    row: Row
+    parcel: Parcel
+    share: Share
+    place: Place
+    is_doubtful: bool
+    """The ledger may have its outcome already."""
+
+    @property
+    def key(self) -> int:
+        return key_of(self.row.number, self.row.attempt)
+
+
+class Unpacking:
+    """Reads one batch of records after the other."""
+
+    def __init__(self, office: Office, incoming: Incoming) -> None:
+        self._office, self._incoming, self._clock = office, incoming, office.clock
+        self._known = office.directory.by_number
+        self._memory = Memory()
+        self.fault: str | None = None
+        """Why the ledger does not say what is recorded; None: it does, or was not asked."""
+        self.counts = dict.fromkeys(("taken", "second", "recorded", "unwanted", "unreadable"), 0)
+        """What became of the deliveries that records brought; of records that are none, how many."""
+
+    async def unpacked(self, records: Sequence[tuple[Record, Share]]) -> list[Taken]:
+        """Waits for the ledger where that is to be asked, however long it takes."""
+        now = self._clock.now_ms()
+        self._memory.prune(now)
+        taken = [one for record, share in records for one in self._opened(record, share, now)]
+        if any(not self._is_followed(one) for one in taken):
+            await self._patiently(lambda: self._office.writer.append([Unit([])]))
+        doubtful = [one for one in taken if one.is_doubtful]
+        over = await self._patiently(partial(self._recorded, doubtful)) if doubtful else {}
+        wanted = []
+        for one in taken:
+            why = over.get(one.key) if self._is_followed(one) else "unwanted"
+            if why is None:
+                wanted.append(one)
+            else:
+                one.place.leave()
+            self.counts[why or "taken"] += 1
+        return wanted
+
+    def forget(self, taken: Taken) -> None:
+        """It is not attempted here: a second record of it is as good as this one."""
+        self._memory.forget(taken.key)
+
+    def _opened(self, record: Record, share: Share, now: int) -> list[Taken]:
+        """What of a record was not taken before."""
+        try:
+            parcel = decoded(record.value)
+            rows = [row_of(parcel, carried) for carried in parcel.rows]
+        except InvalidInputError as error:
+            log.say("station.unreadable", partition=str(record.place), offset=record.offset, error=error)
+            self.counts["unreadable"] += 1
+            share.progress.take(record.offset, 0)
+            return []
+        memory = self._memory
+        new = [row for row in rows if not memory.is_known(key_of(row.number, row.attempt), parcel.handed_out)]
+        self.counts["second"] += len(rows) - len(new)
+        memory.add([key_of(row.number, row.attempt) for row in new], parcel.until)
+        place = share.progress.take(record.offset, len(new))
+        is_doubtful = record.offset < self._incoming.end(record.place) or now - parcel.handed_out > CHECK_MS
+        return [Taken(row, parcel, share, place, is_doubtful) for row in new]
+
+    def _is_followed(self, one: Taken) -> bool:
+        """Whether the directory knows the webhook at least as the outbox did."""
+        known = self._known.get(one.row.webhook)
+        return known is not None and known.version >= one.parcel.webhook_version
+
+    async def _recorded(self, doubtful: Sequence[Taken]) -> dict[int, str]:
+        """Those that are not to be attempted any more, by their key, and why."""
+        streams = {one.row.delivery for one in doubtful}
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._office.reading, self._office.reader.streams, streams)
+        over = {}
+        for one in doubtful:
+            events = found.get(one.row.delivery)
+            if events is None:
+                # Of another ledger, or of what was lost with the end of this one.
+                over[one.key] = "unwanted"
+            elif any(stands_in_the_way(recorded.event, one.row.attempt) for recorded in events):
+                over[one.key] = "recorded"
+        return over
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        while True:
+            try:
+                answer = await ask()
+            except (HookledgerError, *FAULTS) as error:
+                fault = in_one_line(error, "the ledger")
+                if fault != self.fault:
+                    log.say("station.waits", error=fault)
+                self.fault = fault
+            else:
+                self.fault = None
+                return answer
+            pause = asyncio.Event()
+            self._office.alarms.after(AGAIN_MS, pause.set)
+            await pause.wait()
