@@ -16,7 +16,7 @@ help:
 	@echo 'make simulate   SEEDS=310 lives of the whole service in a simulated world; SEED=17: that one again'
 	@echo 'make chaos-kafka  the same with a process for each role, and Apache Kafka between them, which goes away as well'
 	@echo 'make chaos      processes on one PostgreSQL, while all of it is killed, paused and cut off; SEED=17: as then'
-	@echo 'make reference  docs/reference.md, from the code'
+	@echo 'make reference  docs/reference.md and docs/asyncapi.json, from the code'
 	@echo 'make serve      the service on 127.0.0.1:8420; its data go to ./hookledger-data'
 	@echo 'make bench      how many deliveries a second this machine makes'
 

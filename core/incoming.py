@@ -84,7 +84,9 @@ class Rejected(msgspec.Struct, frozen=True):
     kind: Literal["malformed", "not_json", "not_yours", "unreadable"] = "malformed"
 
 
-class _Event(msgspec.Struct):
+class Plain(msgspec.Struct):
+    """The plain form of a portal event; members that are not named here are kept as they are."""
+
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=EVENT_ID_CHARS_MAX)]
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=EVENT_TYPE_CHARS_MAX)]
     data: dict[str, Any]
@@ -105,7 +107,7 @@ class _Id(msgspec.Struct):
     id: str
 
 
-_DECODE = msgspec.json.Decoder(_Event).decode
+_DECODE = msgspec.json.Decoder(Plain).decode
 _DECODE_ID = msgspec.json.Decoder(_Id).decode
 _DECODE_RAW = msgspec.json.Decoder(msgspec.Raw).decode
 _DECODE_LIST = msgspec.json.Decoder(list[msgspec.Raw]).decode

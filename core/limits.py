@@ -48,6 +48,18 @@ INBOX_AGAIN_MS = 1_000
 """How long until it is tried again to record events, or to write dead letters, that could not be."""
 INBOX_STOP_S = 10.0
 """How long a stopping service lets the records under way come to their commit; then they come again."""
+LEDGER_FED_EVENTS_MAX = 500
+"""Recorded events that gather for the topic of the ledger before they are sent sooner."""
+LEDGER_FED_MS = 20
+"""How long they gather, where more come all the time; the first after a rest is sent at once."""
+LEDGER_FED_BYTES_MAX = 256 * 1024
+"""Bytes of them that are sent at once: those of one partition are then one batch, which is there as a whole or not."""
+LEDGER_FED_KEEP_MS = 250
+"""How long until it is written down how far the topic has come; after a kill so much is sent again."""
+LEDGER_FED_AGAIN_MS = 1_000
+"""How long until it is tried again to send what Kafka did not take."""
+LEDGER_FED_STOP_S = 3.0
+"""How long a stopping service goes on to tell what is recorded; the next one tells the rest."""
 DEAD_REASON_CHARS_MAX = 1_000
 """Said in a dead letter of why it is one."""
 DEAD_LETTERS_MAX = 50

@@ -146,6 +146,10 @@ LINES = {
     "kafka.not_released": Line(
         WARNING, "the {client} gave {partitions} away before all that was under way of it had come to its end"
     ),
+    "feed.waits": Line(ERROR, "what is recorded waits to be told on {topic}: {error}; trying again", often=True),
+    "feed.goes_on": Line(WARNING, "what is recorded waits no more to be told on {topic}"),
+    "feed.bug": Line(CRITICAL, "what is recorded waits to be told, by a fault of ours; trying again", often=True),
+    "feed.stands_by": Line(WARNING, "{error}; standing by"),
     # The process
     "serve.started": Line(INFO, "version {version} has started on {address}, with the ledger in {data}"),
     "serve.stopping": Line(

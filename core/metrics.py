@@ -81,6 +81,9 @@ METRICS = (
     Metric("hookledger_lookups_total", "counter", "Names of receivers looked up.", ("outcome",)),
     Metric("hookledger_lookups_under_way", "gauge", "Names being looked up."),
     Metric("hookledger_lookup_seconds", "histogram", "How long looking a name up took."),
+    Metric("hookledger_feed_records_total", "counter", "Records written to the topic of the ledger."),
+    Metric("hookledger_feed_lag_positions", "gauge", "Positions that this topic is behind the ledger."),
+    Metric("hookledger_feed_lag_seconds", "gauge", "How old the oldest of those is."),
     # The process
     Metric("hookledger_http_requests_total", "counter", "Requests answered.", ("route", "method", "status")),
     Metric("hookledger_http_request_seconds", "histogram", "How long answering took.", ("route",)),

@@ -19,6 +19,7 @@ from core.ledger.files import BESIDE, put_in_place, remove
 from core.ledger.follow import View
 from core.ledger.read import Reader
 from core.ledger.rebuilt import SHOWN_MAX, Difference, Rebuilt, tables_of
+from core.ledger.view_store import FED
 from core.ledger.views import OWNER, TRACKING, FileWriting
 from core.limits import FOLD_EVENTS_MAX, READ_EVENTS_MAX
 
@@ -42,6 +43,8 @@ def rebuild(reader: Reader, path: Path, views: Sequence[View], clock: Clock) -> 
     gc.disable()
     try:
         with closing(_create(fresh, ledger_id, views)) as connection:
+            fed = [(name, position) for name, position in seen.items() if name.startswith(FED)]
+            connection.executemany("INSERT INTO tracking VALUES (?, ?)", fed)
             compared = _fill(reader, connection, views, head, seen, path, fresh)
             for statement in _indexes(views):
                 connection.execute(statement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Executor
 
-from core.ledger.view_store import SharedViews
+from core.ledger.view_store import FED, SharedViews
 
 AGAIN_S = 0.02
 """How long until it is looked again, the first time."""
@@ -27,7 +27,7 @@ class Shared:
         wait_s = AGAIN_S
         while True:
             seen = await loop.run_in_executor(self._executor, self._views.seen)
-            self.seen = min(seen.values(), default=0)
+            self.seen = min((at for view, at in seen.items() if not view.startswith(FED)), default=0)
             if self.seen >= position:
                 return
             if not await loop.run_in_executor(self._executor, self._views.is_led):

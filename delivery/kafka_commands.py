@@ -1,4 +1,4 @@
-"""`hookledger kafka`: what people do with Kafka itself: make its topics, see how far they are read."""
+"""`hookledger kafka`: what people do with Kafka: make its topics, see what is in them, and how far they are read."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from core.epilog import epilog
 from core.errors import InvalidInputError, LedgerError
 from core.options import config_option, json_option, setting_option
 from core.printing import many, one_line, print_table
+from delivery import asyncapi as documents
 from delivery.topic_differences import WELL, Found
 from delivery.topic_plan import TOPIC_PARTITIONS_MAX, TOPIC_REPLICATION_MAX, Asked, planned
 from delivery.topics_made import looked_at, made
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # what it imports is an extra
 
 @click.group("kafka")
 def kafka_group() -> None:
-    """Set up Kafka's topics, and see how far they are read."""
+    """Set up Kafka's topics, and look at them."""
 
 
 @kafka_group.command(
@@ -117,6 +118,12 @@ def lag(
     numbers = [(one.committed, one.end, one.lag, "–" if one.members is None else one.members) for one in standings]
     rows = [(one.group, one.topic, *map(str, said)) for one, said in zip(standings, numbers, strict=True)]
     print_table(("group", "topic", "committed", "end", "lag", "members"), rows)
+
+
+@kafka_group.command(epilog=epilog("hookledger kafka asyncapi > asyncapi.json"))
+def asyncapi() -> None:
+    """Print what is in each topic, as an AsyncAPI 3 document."""
+    click.echo(documents.text(), nl=False)
 
 
 def _admin(servers: str | None) -> Admin:

@@ -149,6 +149,8 @@ async def _stop(service: Service, receptions: Sequence[Reception], topics: Topic
     else:
         await asyncio.gather(finishing, topics.stop_reading())
     await asyncio.gather(*(reception.close() for reception in receptions))
+    if topics is not None:
+        await topics.stop_telling()
     left = await service.stop(0)
     if topics is not None:
         await topics.close()

@@ -32,6 +32,7 @@ from delivery.carrier import Carrier, Means, closed_outbox
 from delivery.files import open_files_max, shares
 from delivery.leading import Leading, LedTerm
 from delivery.lean_sender import LeanSender
+from delivery.ledger_feed import LedgerFeed
 from delivery.left import Left
 from delivery.schedule import SCHEDULE_S
 from delivery.sender import Sender
@@ -45,6 +46,8 @@ class Service:
 
     more_reasons: list[Callable[[], Sequence[str]]]
     """Who else knows why the service does not do its work."""
+    feed: LedgerFeed | None = None
+    """Who tells what is recorded, while this process carries."""
 
     def __init__(
         self,
@@ -193,12 +196,16 @@ class Service:
         for follower in followers:
             await follower.start()
         carrier.open()
+        if self.feed is not None:
+            self.feed.lead()
         log.say("leader.carries", term=term.number, held=len(outbox.held))
 
     def _stand_down(self) -> None:
         """The term is over: what was begun is finished, and nothing new is handed out."""
         carrier, self.carrier = self.carrier, None
         self.office.stand_down()
+        if self.feed is not None:
+            self.feed.stand_down()
         if carrier is not None:
             carrier.retire()
             task = asyncio.create_task(self._wind_down(carrier))

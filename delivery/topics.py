@@ -15,6 +15,7 @@ from delivery.carrier import Deliveries
 from delivery.inbox import Inbox
 from delivery.kafka.records import Outgoing, Partition
 from delivery.kafka_event import TenantRules
+from delivery.ledger_feed import LedgerFeed
 from delivery.service import Service
 from delivery.station import Station
 
@@ -32,6 +33,7 @@ class Topics:
 
     inbox: Inbox | None = None
     station: Station | None = None
+    feed: LedgerFeed | None = None
 
     def __init__(self, service: Service, settings: Settings, environment: Mapping[str, str]) -> None:
         """InvalidInputError when the settings are none."""
@@ -48,10 +50,16 @@ class Topics:
         if roles.hands_over(settings.role):
             handing = Deliveries(self._writes(), settings.deliveries_topic)
             service.means = service.means._replace(deliveries=handing)
+        if roles.carries(settings.role):
+            # It leads whenever this process does.
+            self.feed = service.feed = LedgerFeed(service.office, self._writes(), settings.ledger_topic)
+            service.office.gauges.append(self.feed.samples)
         service.more_reasons.append(self._reasons)
 
     def start(self) -> None:
-        """Read: the service is ready for it."""
+        """Read, and tell: the service is ready for it."""
+        if self.feed is not None and self._service.carrier is not None:
+            self.feed.lead()
         if roles.reads_topics(self._settings.role, has_kafka=True):
             self.inbox = self._inbox()
             self.inbox.start()
@@ -104,12 +112,14 @@ class Topics:
         return station
 
     def _reasons(self) -> list[str]:
-        """Why nothing is taken from Kafka, or not all of it."""
+        """Why nothing is taken from Kafka, or not all of it, and why nothing is told there."""
         reasons = []
         if self.inbox is not None and self.inbox.fault is not None:
             reasons.append(f"portal events wait in Kafka: {self.inbox.fault}")
         if self.station is not None:
             reasons += self.station.reasons()
+        if self.feed is not None and self.feed.fault is not None:
+            reasons.append(f"what is recorded waits for Kafka: {self.feed.fault}")
         return reasons
 
     async def stop_reading(self) -> None:
@@ -118,6 +128,11 @@ class Topics:
         if self.station is not None:
             parts.append(self.station.stop(self._settings.stop_s))
         await asyncio.gather(*parts)
+
+    async def stop_telling(self) -> None:
+        """Tell what was recorded by now; the office must be open still."""
+        if self.feed is not None:
+            await self.feed.stop()
 
     async def close(self) -> None:
         """Write no more."""

@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+FED = "ledger-feed/"
+"""How names begin that are no view's: of what was told elsewhere it is kept how far. No answer waits for it, and it
+stays when views are made anew."""
+
 
 class Found(Protocol):
     """What a statement found, or did."""

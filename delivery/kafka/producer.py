@@ -22,6 +22,7 @@ from kafka.errors import (
 
 from core.errors import OverloadedError
 from delivery.kafka.client import AGAIN_S, Outage, log, opened, text_of
+from delivery.kafka.packing import Packed, Packer
 from delivery.kafka.records import Message, Outcome, Placed, Refused
 from delivery.kafka.settings import Settings
 
@@ -160,9 +161,22 @@ class Producer:
         if producer is None:
             return [Refused(self._outage.fault or "it is closed")] * len(messages)
         unknown: dict[str, Refused] = {}
-        sent = [self._sent(producer, message, unknown) for message in messages]
-        self._wait(producer, [one for one in sent if not isinstance(one, Refused)])
-        return [one if isinstance(one, Refused) else self._outcome(one) for one in sent]
+        single: dict[int, Any] = {}
+
+        def send(index: int, message: Message) -> None:
+            single[index] = self._sent(producer, message, unknown)
+
+        packed = Packer(producer).pack(messages, send)
+        self._wait(producer, [one for one in single.values() if not isinstance(one, Refused)], packed)
+        outcomes: list[Outcome] = [Refused("")] * len(messages)
+        for index, one in single.items():
+            outcomes[index] = one if isinstance(one, Refused) else self._outcome(one)
+        for batch in packed:
+            for index, partition, offset, error in batch.ends():
+                outcomes[index] = Placed(partition, offset) if error is None else self._refused(error)
+        if packed and not all(isinstance(one, Refused) for one in outcomes):
+            self._outage.end()
+        return outcomes
 
     def _opened(self, until: float) -> Any | None:
         """The client; None when it is given up."""
@@ -193,13 +207,20 @@ class Producer:
         except (KafkaError, ValueError, TypeError) as error:
             return _refused(error)
 
-    def _wait(self, producer: Any, sent: list[Any]) -> None:
+    def _wait(self, producer: Any, single: list[Any], packed: list[Packed]) -> None:
         """Until all of it is answered, by the broker or by time."""
-        while waiting := [one for one in sent if not one.is_done]:
+        while True:
+            # One that was sent once more, in a smaller batch, is no longer waited for by `flush`.
+            waiting = [one for one in single if not one.is_done]
+            waiting_packed = [one for batch in packed if not batch.is_ended() for one in batch.futures()]
+            if not waiting and not waiting_packed:
+                return
             try:
                 producer.flush(FLUSH_S)
-                # one that was sent once more, in a smaller batch, is no longer waited for by `flush`
-                waiting[0].get(FLUSH_S)
+                if waiting:
+                    waiting[0].get(FLUSH_S)
+                elif not waiting_packed[0].wait(FLUSH_S):
+                    raise KafkaTimeoutError("no answer yet")
             except KafkaError:
                 if not self._is_reached():
                     self._outage.silent()
@@ -216,9 +237,12 @@ class Producer:
         if one.succeeded():
             self._outage.end()
             return Placed(one.value.partition, one.value.offset)
-        if not isinstance(one.exception, EXPECTED):
+        return self._refused(one.exception)
+
+    def _refused(self, error: Exception) -> Refused:
+        if not isinstance(error, EXPECTED):
             self._spoiled = True
-        return _refused(one.exception)
+        return _refused(error)
 
     def _is_over(self) -> bool:
         return self._until is not None and time.monotonic() > self._until

@@ -59,7 +59,7 @@ CONSUMER: dict[str, Any] = {
 ADMIN: dict[str, Any] = {"request_timeout_ms": 10_000}
 PRODUCER: dict[str, Any] = {
     "acks": "all",
-    "batch_size": 128 * 1024,
+    "batch_size": 512 * 1024,
     "delivery_timeout_ms": 30_000,
     "enable_idempotence": True,
     "linger_ms": 5,

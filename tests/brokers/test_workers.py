@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 import pytest
 
@@ -47,7 +48,8 @@ async def test_who_joins_has_work_and_nothing_is_attempted_twice(apache, over, t
     crew = over(apache)
     await crew.begin(api="api", one="outbox", two="worker")
     await webhooks(crew)
-    publishing = asyncio.ensure_future(_publish_on(crew))
+    enough = asyncio.Event()
+    publishing = asyncio.ensure_future(_publish_on(crew, enough))
     began = asyncio.get_running_loop().time()
     await crew.start(three="worker")
     async with asyncio.timeout(DEADLINE_S):
@@ -58,8 +60,8 @@ async def test_who_joins_has_work_and_nothing_is_attempted_twice(apache, over, t
     assert took_s < OVER_S
     assert await crew.serving["three"].stop() == 0
     await _goes_on(crew)
-    publishing.cancel()
-    await asyncio.gather(publishing, return_exceptions=True)
+    enough.set()
+    await publishing
     assert await crew.metric("two", 'hookledger_worker_deliveries_total{what="second"}') == 0
     await crew.ends_exactly(times=WEBHOOKS)
 
@@ -110,7 +112,8 @@ async def test_a_worker_that_stood_still_begins_nothing_that_another_has(apache,
     crew = over(apache)
     await crew.begin(api="api", one="outbox", two="worker")
     await webhooks(crew)
-    publishing = asyncio.ensure_future(_publish_on(crew))
+    enough = asyncio.Event()
+    publishing = asyncio.ensure_future(_publish_on(crew, enough))
     await crew.box.came("on 3", times=WEBHOOKS)
     await crew.start(three="worker")
     async with asyncio.timeout(DEADLINE_S):
@@ -120,15 +123,17 @@ async def test_a_worker_that_stood_still_begins_nothing_that_another_has(apache,
     await _goes_on(crew)
     crew.move_on("two")
     await _goes_on(crew)
-    publishing.cancel()
-    await asyncio.gather(publishing, return_exceptions=True)
+    enough.set()
+    await publishing
     await crew.box.came(*crew.titles[1:], times=WEBHOOKS)
     assert crew.came_after_their_outcome() == []
 
 
-async def _publish_on(crew):
+async def _publish_on(crew, until):
     """Events that all webhooks want, one after the other, never more than some of them under way."""
-    for number in range(10_000):
+    for number in count():
+        if until.is_set():
+            return
         await crew.publish(f"on {number}")
         while number >= UNDER_WAY and crew.box.times(f"on {number - UNDER_WAY}") < WEBHOOKS:
             await crew.box.comes()

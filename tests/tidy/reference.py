@@ -1,6 +1,7 @@
-"""docs/reference.md, made from the code: each command, flag, setting, error and limit, in the words it has there.
+"""docs/reference.md, made from the code: each command, flag, setting, error and limit, in the words it has there; and
+docs/asyncapi.json, the topics of Kafka.
 
-`make reference` writes the page; a test compares it with what would be written now.
+`make reference` writes both; a test compares it with what would be written now.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from core.errors import HookledgerError, InvalidInputError
 from core.log_lines import LINES
 from core.metrics import METRICS
 from core.web.app import STATUS
+from delivery import asyncapi
 from tests.tidy.tree import ROOT, Source, of_product
 
 PAGE = ROOT / "docs" / "reference.md"
+TOPICS = ROOT / "docs" / "asyncapi.json"
 HEAD = """# Reference
 
 Every command, flag, setting, error, metric, log line and limit, made from the code by `make reference`. How to do
@@ -177,3 +180,4 @@ def _sentence(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    TOPICS.write_text(asyncapi.text(), encoding="utf-8")

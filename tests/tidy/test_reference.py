@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import click
 
-from tests.tidy.reference import BOUNDS, LIMITS, NOT_THE_SERVICE, PAGE, all_commands, constants, page
+from delivery import asyncapi
+from tests.tidy.reference import BOUNDS, LIMITS, NOT_THE_SERVICE, PAGE, TOPICS, all_commands, constants, page
 from tests.tidy.tree import of_product
 
 
 def test_the_reference_says_what_the_code_says():
     """docs/reference.md is what `make reference` would write now."""
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make reference`, and read what it changed"
+
+
+def test_the_topics_are_those_of_the_code():
+    """docs/asyncapi.json is what `make reference` would write now."""
+    assert TOPICS.read_text(encoding="utf-8") == asyncapi.text(), "run `make reference`, and read what it changed"
 
 
 def test_every_command_and_flag_says_what_it_is():
