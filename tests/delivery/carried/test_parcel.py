@@ -9,19 +9,10 @@ from hypothesis import strategies as st
 from core.errors import InvalidInputError
 from core.limits import EVENT_BYTES_MAX, PARCEL_BYTES_MAX, PARCEL_ROWS_MAX
 from delivery.parcel import FORM, Of, decoded, encoded, packed, row_of
-from delivery.rows import Content, Row
-from tests.wire.facts import received
+from tests.delivery.carried.rows import a_row, seen
 
-SEEN = ("number", "webhook", "delivery", "event", "version", "attempt", "due", "failed_at", "failure")
 RECORD_MAX = 1_000_000
 """What a topic takes by default, but for the record's own head."""
-
-
-def a_row(number, webhook, size=100, attempt=1):
-    failed = (1_700_000_000_000, "503 Service Unavailable") if attempt > 1 else (None, None)
-    row = Row(number, webhook, b"d%015d" % number, b"e%015d" % number, attempt, attempt, number, *failed)
-    row.content = Content(received(actor=f"user-{number}"), b"x" * size)
-    return row
 
 
 rows_made = st.lists(
@@ -50,12 +41,7 @@ def test_what_is_packed_is_unpacked(made):
     assert sum(map(len, out.values())) == len(rows)
     for key, came in out.items():
         sent = [row for row in rows if b"%d" % row.webhook == key]
-        assert [[getattr(row, name) for name in SEEN] for row in came] == [
-            [getattr(row, name) for name in SEEN] for row in sent
-        ]
-        assert [(row.content.received, row.content.payload) for row in came] == [
-            (row.content.received, row.content.payload) for row in sent
-        ]
+        assert [seen(row) for row in came] == [seen(row) for row in sent]
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xc1", b"\x93\x01\x02\x03"])
