@@ -174,7 +174,7 @@ CARRIED_MAX = 1_024
 PARCEL_ROWS_MAX = 32
 """Deliveries of one webhook in one record of Kafka."""
 PARCEL_BYTES_MAX = 256 * 1024
-"""Bytes of their payloads; a single one may be larger."""
+"""Bytes of their payloads and portal events; a single one may be larger."""
 CHECK_MS = 2_000
 """A delivery that was longer than this on its way through Kafka is looked up in the ledger before it is attempted."""
 CARRIED_COMMIT_S = 0.5

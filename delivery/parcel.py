@@ -73,23 +73,26 @@ def packed(rows: Sequence[Row], of: Callable[[int], Of], handed_out: int, until:
     parcels = []
     for webhook, its in of_webhook.items():
         version, last_success = of(webhook)
-        for some in _split(its):
-            carried = [_carried(row) for row in some]
+        for some, carried in _split(its):
             parcels.append((Parcel(FORM, webhook, version, until, handed_out, last_success, carried), some))
     return parcels
 
 
-def _split(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _split(rows: Iterable[Row]) -> Iterator[tuple[list[Row], list[Carried]]]:
     """In their order, so many at once as one record may hold."""
     some: list[Row] = []
+    carried: list[Carried] = []
     size = 0
     for row in rows:
-        if some and (len(some) >= PARCEL_ROWS_MAX or size + row.size > PARCEL_BYTES_MAX):
-            yield some
-            some, size = [], 0
+        one = _carried(row)
+        more = len(one.state) + len(one.payload)
+        if some and (len(some) >= PARCEL_ROWS_MAX or size + more > PARCEL_BYTES_MAX):
+            yield some, carried
+            some, carried, size = [], [], 0
         some.append(row)
-        size += row.size
-    yield some
+        carried.append(one)
+        size += more
+    yield some, carried
 
 
 def _carried(row: Row) -> Carried:

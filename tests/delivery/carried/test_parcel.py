@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInputError
-from core.limits import EVENT_BYTES_MAX, PARCEL_BYTES_MAX, PARCEL_ROWS_MAX
+from core.limits import EVENT_BYTES_MAX, EVENT_READERS_MAX, PARCEL_BYTES_MAX, PARCEL_ROWS_MAX
 from delivery.parcel import FORM, Of, decoded, encoded, packed, row_of
 from tests.delivery.carried.rows import a_row, seen
 
@@ -15,8 +15,10 @@ RECORD_MAX = 1_000_000
 """What a topic takes by default, but for the record's own head."""
 
 
+READERS = st.sampled_from([0, 0, EVENT_READERS_MAX])
 rows_made = st.lists(
-    st.tuples(st.integers(1, 4), st.sampled_from([0, 100, 100_000, EVENT_BYTES_MAX]), st.integers(1, 9)), max_size=50
+    st.tuples(st.integers(1, 4), st.sampled_from([0, 100, 100_000, EVENT_BYTES_MAX]), st.integers(1, 9), READERS),
+    max_size=50,
 )
 
 
