@@ -40,7 +40,7 @@ class Topics:
         try:
             from delivery.kafka import consumer, producer  # noqa: PLC0415 -- an extra
             from delivery.kafka.settings import read  # noqa: PLC0415
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise LedgerError(f"--kafka needs kafka-python: pip install 'hookledger[kafka]' ({error})") from None
         self._service, self._settings = service, settings
         self._said = read(settings.kafka or "", environment)
