@@ -13,13 +13,20 @@ from delivery.window import Window
 class Content:
     """What all deliveries of one portal event share: the recorded event, and its part of the body."""
 
-    __slots__ = ("created_on", "head", "payload", "received")
+    __slots__ = ("_head", "created_on", "payload", "received")
 
     def __init__(self, received: Received, payload: bytes) -> None:
         self.received = received
         self.payload = payload
         self.created_on = created_on(received)
-        self.head = event_head_on(received, self.created_on)
+        self._head: bytes | None = None
+
+    @property
+    def head(self) -> bytes:
+        """Made for the first attempt: who hands over to workers elsewhere needs none."""
+        if self._head is None:
+            self._head = event_head_on(self.received, self.created_on)
+        return self._head
 
 
 class Mark:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from core.model.portal_event import Received
@@ -15,6 +16,8 @@ WIRE = 1
 """The number of this wire format; what these functions write for the same values never changes under it."""
 
 EVERYTHING = ("*",)
+SECONDS_MAX = 1_024
+"""Whole seconds of which the text is remembered: what happens at once shares it."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -115,10 +118,15 @@ def body_hash(body: bytes) -> bytes:
 
 def whole_seconds(at_ms: int) -> str:
     """`2026-11-23T10:00:00Z`; a time outside of the years 1 to 9999 becomes the nearest inside."""
+    return _second(at_ms // 1000)
+
+
+@lru_cache(SECONDS_MAX)
+def _second(at_s: int) -> str:
     try:
-        return datetime.fromtimestamp(at_ms // 1000, UTC).isoformat()[:19] + "Z"
+        return datetime.fromtimestamp(at_s, UTC).isoformat()[:19] + "Z"
     except (ValueError, OverflowError, OSError):
-        return "0001-01-01T00:00:00Z" if at_ms < 0 else "9999-12-31T23:59:59Z"
+        return "0001-01-01T00:00:00Z" if at_s < 0 else "9999-12-31T23:59:59Z"
 
 
 def _members(members: dict[str, Any]) -> bytes:
