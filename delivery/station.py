@@ -175,6 +175,10 @@ class Station:
                 self._begin_after(MEMBER_AGAIN_MS)
                 return
             taken = self._queue.popleft()
+            if taken.key in self._begun:
+                # Its outcome waits for the ledger, for longer than the outbox did.
+                taken.place.leave()
+                continue
             self._begun[taken.key] = taken
             taken.share.begun += 1
             self._young[taken.row] = self._clock.monotonic_ms()
@@ -250,5 +254,6 @@ class Station:
         event = unit.entries[0].event
         assert isinstance(event, Delivered | AttemptFailed | LateAttempt)
         taken = self._begun.pop(key_of(event.number, event.attempt.number))
+        self._unpacking.is_recorded(taken)
         taken.place.leave()
         taken.share.end()

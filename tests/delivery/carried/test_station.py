@@ -216,6 +216,23 @@ async def test_of_a_webhook_that_was_disabled_nothing_is_attempted(desk):
     assert desk.requests == []
 
 
+async def test_what_waits_for_the_ledger_is_not_attempted_again(desk):
+    """Its outcome came, or was recorded, later than its mark was over; the outbox has handed it out again meanwhile."""
+    desk.station()
+    await desk.webhook()
+    desk.reply = lambda request: None
+    await desk.events("e")
+    await desk.until(lambda: desk.requests)
+    await desk.wait(CARRIED_MARK_S + 1)
+    assert len(desk.log) == 2
+    desk.requests[0].answer(GOOD)
+    await desk.until(lambda: desk.waiting == 0)
+    desk.broker.put(desk.log[1].value, topic=TOPIC)
+    await desk.wait(1)
+    assert desk.titles == ["e"]
+    assert desk.broker.committed[PLACE] == 3
+
+
 async def test_a_record_that_is_none_is_passed_over(desk, caplog):
     """And said; the others are attempted."""
     station = desk.station()
