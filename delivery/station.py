@@ -254,6 +254,5 @@ class Station:
         event = unit.entries[0].event
         assert isinstance(event, Delivered | AttemptFailed | LateAttempt)
         taken = self._begun.pop(key_of(event.number, event.attempt.number))
-        self._unpacking.is_recorded(taken)
         taken.place.leave()
         taken.share.end()

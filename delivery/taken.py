@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from core.limits import CARRY_S, CHECK_MS
+from core.limits import CARRY_S
 
 AFTER_MS = round(CARRY_S * 1_000)
 """So long after `until` no record of the same handing out is attempted any more, and it need not be known."""
@@ -37,13 +37,6 @@ class Memory:
         for key in keys:
             self._until[key] = until
         self._order.append((until, keys))
-
-    def is_recorded(self, key: int, now_ms: int) -> None:
-        """The ledger has its outcome. The outbox hears of that within CHECK_MS, and hands it out no more: what is older
-        is a second record, also where it took so long that the first one's time is over."""
-        until = now_ms + CHECK_MS
-        if self._until.get(key, 0) < until:
-            self.add([key], until)
 
     def forget(self, key: int) -> None:
         """It was not begun, and never will be here: another record of it is as good as the first."""

@@ -83,10 +83,6 @@ class Unpacking:
         """It is not attempted here: a second record of it is as good as this one."""
         self._memory.forget(taken.key)
 
-    def is_recorded(self, taken: Taken) -> None:
-        """The ledger has its outcome."""
-        self._memory.is_recorded(taken.key, self._clock.now_ms())
-
     def _opened(self, record: Record, share: Share, now: int) -> list[Taken]:
         """What of a record was not taken before."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.limits import CARRIED_MARK_S, CHECK_MS
+from core.limits import CARRIED_MARK_S
 from delivery.taken import AFTER_MS, Memory, key_of
 
 MARK_MS = round(CARRIED_MARK_S * 1_000)
@@ -42,15 +42,3 @@ def test_what_is_over_takes_no_memory():
 def test_each_attempt_has_a_key_of_its_own():
     """No two attempts of any deliveries are taken for one."""
     assert len({key_of(delivery, attempt) for delivery in range(100) for attempt in range(1, 256)}) == 100 * 255
-
-
-def test_what_was_handed_out_again_while_its_outcome_was_recorded_is_known():
-    """The outbox had not heard of it by then; from a moment later on, it would have."""
-    memory, key = Memory(), key_of(7, 1)
-    memory.add([key], MARK_MS)
-    assert not memory.is_known(key, MARK_MS + 5_000)
-    memory.is_recorded(key, MARK_MS + 5_000)
-    assert memory.is_known(key, MARK_MS + 5_000)
-    assert not memory.is_known(key, MARK_MS + 5_000 + CHECK_MS)
-    memory.prune(MARK_MS + 5_000 + CHECK_MS + AFTER_MS + 1)
-    assert len(memory) == 0
