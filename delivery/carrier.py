@@ -103,7 +103,7 @@ class Carrier:
         clock, alarms = self._office.clock, self._office.alarms
         if deliveries is None:
             return MarkingBroker(self.broker, term, alarms)
-        return Handover(*deliveries, term, clock, alarms, self._of)
+        return Handover(*deliveries, term, clock, alarms, self._of, self._office.recorder.identity)
 
     def _of(self, webhook: int) -> Of:
         return Of(self._office.directory.by_number[webhook].version, self.dispatch.lanes[webhook].last_success)

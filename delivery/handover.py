@@ -29,11 +29,19 @@ class Handover(Marking):
     for_s = CARRIED_MARK_S
 
     def __init__(
-        self, outgoing: Outgoing, topic: str, term: Term, clock: Clock, alarms: Alarms, of: Callable[[int], Of]
+        self,
+        outgoing: Outgoing,
+        topic: str,
+        term: Term,
+        clock: Clock,
+        alarms: Alarms,
+        of: Callable[[int], Of],
+        ledger: bytes,
     ) -> None:
-        """*of* tells of a webhook by its number."""
+        """*of* tells of a webhook by its number; *ledger* is its identity."""
         super().__init__(term, alarms)
         self._outgoing, self._topic, self._clock, self._of = outgoing, topic, clock, of
+        self._ledger = ledger
         self._refused: str | None = None
         self._looks: dict[int, Alarm] = {}
         self.on_overdue: Callable[[list[int], Mark], None] = lambda _deliveries, _mark: None
@@ -58,7 +66,7 @@ class Handover(Marking):
     async def _send(self, rows: Sequence[Row]) -> list[Row]:
         """Write their records; those that are to be written again, since the broker has not said that it has them."""
         now = self._clock.now_ms()
-        parcels = packed(rows, self._of, now, now + round(CARRIED_MARK_S * 1_000))
+        parcels = packed(rows, self._of, now, now + round(CARRIED_MARK_S * 1_000), self._ledger)
         try:
             outcomes = await self._outgoing.send([self._message(parcel) for parcel, _ in parcels])
         except OverloadedError as error:

@@ -47,6 +47,8 @@ class Parcel(msgspec.Struct, array_like=True):
     handed_out: int
     last_success: int | None
     rows: list[Carried]
+    ledger: bytes
+    """Whose they are: numbers of webhooks and deliveries are the same in others."""
 
     @property
     def key(self) -> bytes:
@@ -65,7 +67,9 @@ _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Parcel)
 _CODEC = Codec()
 
 
-def packed(rows: Sequence[Row], of: Callable[[int], Of], handed_out: int, until: int) -> list[tuple[Parcel, list[Row]]]:
+def packed(
+    rows: Sequence[Row], of: Callable[[int], Of], handed_out: int, until: int, ledger: bytes
+) -> list[tuple[Parcel, list[Row]]]:
     """Parcels with all *rows*, each of one webhook, and which rows are in which; *of* tells of a webhook by number."""
     of_webhook: dict[int, list[Row]] = {}
     for row in rows:
@@ -74,7 +78,7 @@ def packed(rows: Sequence[Row], of: Callable[[int], Of], handed_out: int, until:
     for webhook, its in of_webhook.items():
         version, last_success = of(webhook)
         for some, carried in _split(its):
-            parcels.append((Parcel(FORM, webhook, version, until, handed_out, last_success, carried), some))
+            parcels.append((Parcel(FORM, webhook, version, until, handed_out, last_success, carried, ledger), some))
     return parcels
 
 

@@ -46,17 +46,19 @@ class Station:
         self._young_max = means.shares.young_requests
         self._begun_max = means.shares.young_requests + means.shares.old_requests
         self.lanes: dict[int, Lane] = {}
+        self._enabled: dict[int, int] = {}
+        """By webhook, where in the ledger it was enabled the last time: what its receiver asked for before is over."""
         self.gate = Gate(self._begin)
         self._broker = InProcessBroker()
         self.workers = Workers(
             office, self._broker, self, means.sender, means.jitter, means.schedule_s, within_ms=WITHIN_MS
         )
         self._broker.on_work, self.workers.on_recorded = self.workers.call, self._recorded
-        self._unpacking = Unpacking(office, incoming)
         self._shares: dict[Partition, Share] = {}
         self._queue: deque[Taken] = deque()
         self._begun: dict[int, Taken] = {}
         """By key: what is under way, or on its way into the ledger."""
+        self._unpacking = Unpacking(office, incoming, self._begun.__contains__)
         self._young: dict[Row, int] = {}
         """Requests under way that are not slow, the oldest first, and when each began."""
         self._slow: dict[Row, None] = {}
@@ -158,6 +160,9 @@ class Station:
         lane = self.lanes.get(webhook)
         if lane is None:
             lane = self.lanes[webhook] = Lane(webhook)
+        enabled = self._directory.by_number[webhook].enabled_position
+        if self._enabled.setdefault(webhook, enabled) != enabled:
+            self._enabled[webhook], lane.held_until = enabled, 0
         if last_success is not None and (lane.last_success is None or lane.last_success < last_success):
             lane.last_success = last_success
 

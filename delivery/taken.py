@@ -26,6 +26,9 @@ class Memory:
     def __len__(self) -> int:
         return len(self._until)
 
+    def __contains__(self, key: int) -> bool:
+        return key in self._until
+
     def is_known(self, key: int, handed_out: int) -> bool:
         """Whether a record that was handed out then is a second one. After the first one's time it is a new one, since
         that came to nothing."""

@@ -51,13 +51,15 @@ class Taken(NamedTuple):
 class Unpacking:
     """Reads one batch of records after the other."""
 
-    def __init__(self, office: Office, incoming: Incoming) -> None:
+    def __init__(self, office: Office, incoming: Incoming, is_begun: Callable[[int], bool]) -> None:
+        """*is_begun*: whether an attempt, by its key, is under way here, or on its way into the ledger."""
+        self._is_begun = is_begun
         self._office, self._incoming, self._clock = office, incoming, office.clock
         self._known = office.directory.by_number
-        self._memory = Memory()
+        self._memory, self._ledger = Memory(), office.recorder.identity
         self.fault: str | None = None
         """Why the ledger does not say what is recorded; None: it does, or was not asked."""
-        self.counts = dict.fromkeys(("taken", "second", "recorded", "unwanted", "unreadable"), 0)
+        self.counts = dict.fromkeys(("taken", "second", "recorded", "unwanted", "foreign", "unreadable"), 0)
         """What became of the deliveries that records brought; of records that are none, how many."""
 
     async def unpacked(self, records: Sequence[tuple[Record, Share]]) -> list[Taken]:
@@ -93,13 +95,25 @@ class Unpacking:
             self.counts["unreadable"] += 1
             share.progress.take(record.offset, 0)
             return []
+        if parcel.ledger != self._ledger:
+            if not self.counts["foreign"]:
+                log.say("station.foreign", partition=str(record.place), offset=record.offset)
+            self.counts["foreign"] += len(rows)
+            share.progress.take(record.offset, 0)
+            return []
         memory = self._memory
-        new = [row for row in rows if not memory.is_known(key_of(row.number, row.attempt), parcel.handed_out)]
+        keys = [key_of(row.number, row.attempt) for row in rows]
+        new = [
+            (row, key in memory)
+            for row, key in zip(rows, keys, strict=True)
+            if not memory.is_known(key, parcel.handed_out) and not self._is_begun(key)
+        ]
         self.counts["second"] += len(rows) - len(new)
-        memory.add([key_of(row.number, row.attempt) for row in new], parcel.until)
+        memory.add([key_of(row.number, row.attempt) for row, _ in new], parcel.until)
         place = share.progress.take(record.offset, len(new))
         is_doubtful = record.offset < self._incoming.end(record.place) or now - parcel.handed_out > CHECK_MS
-        return [Taken(row, parcel, share, place, is_doubtful) for row in new]
+        # What was taken before, and not in time, may be recorded since.
+        return [Taken(row, parcel, share, place, is_doubtful or was_taken) for row, was_taken in new]
 
     def _is_followed(self, one: Taken) -> bool:
         """Whether the directory knows the webhook at least as the outbox did."""

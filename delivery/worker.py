@@ -222,15 +222,18 @@ class Workers:
             else:
                 if isinstance(answers[0], Unwritable):
                     log.say("attempt.unwritable", delivery_id=unit.entries[0].stream.hex())
-                self.unrecorded -= 1
-                self.on_recorded(unit)
-                if not self.unrecorded and self._all_recorded is not None:
-                    self._all_recorded.set_result(None)
-                    self._all_recorded = None
+                self._done_with(unit)
             if again:
                 self._dispatch.gate.open()
 
         self._writer.submit((unit,), answered)
+
+    def _done_with(self, unit: Unit) -> None:
+        self.unrecorded -= 1
+        self.on_recorded(unit)
+        if not self.unrecorded and self._all_recorded is not None:
+            self._all_recorded.set_result(None)
+            self._all_recorded = None
 
     def _record_later(self, unit: Unit) -> None:
         def again() -> None:
@@ -251,7 +254,12 @@ class Workers:
             self._writer.health.doubt()
             self._record_later(unit)
         else:
-            self._record(_after(unit, recorded))
+            if recorded:
+                self._record(_after(unit, recorded))
+            else:
+                # Of a ledger that has lost its end since: there is nothing that this could be the outcome of.
+                log.say("attempt.unwritable", delivery_id=stream.hex())
+                self._done_with(unit)
 
     async def recorded(self) -> None:
         """Wait until the ledger has all that came of requests, however long it takes none of it."""

@@ -26,7 +26,7 @@ rows_made = st.lists(
 def test_what_is_packed_is_unpacked(made):
     """Every row comes out once, as it was, in the order of its webhook, in records that fit."""
     rows = [a_row(number, *said) for number, said in enumerate(made, 1)]
-    parcels = packed(rows, lambda webhook: Of(webhook * 10, webhook or None), 1_000, 61_000)
+    parcels = packed(rows, lambda webhook: Of(webhook * 10, webhook or None), 1_000, 61_000, b"ledger")
     out = {}
     for parcel, some in parcels:
         value = encoded(parcel)
@@ -55,7 +55,7 @@ def test_what_is_none_says_so(value):
 
 def test_another_form_is_left_alone():
     """A newer outbox writes what an older worker does not know."""
-    ((parcel, _),) = packed([a_row(1, 1)], lambda _: Of(1, None), 0, 1)
+    ((parcel, _),) = packed([a_row(1, 1)], lambda _: Of(1, None), 0, 1, b"ledger")
     parcel.form = FORM + 1
     with pytest.raises(InvalidInputError, match=f"form {FORM + 1}"):
         decoded(encoded(parcel))
@@ -64,7 +64,7 @@ def test_another_form_is_left_alone():
 @pytest.mark.parametrize("topic", ["Delivery.Created/1", "Kite.Flown/1", ""])
 def test_what_is_no_portal_event_says_so(topic):
     """One that this version does not know, or that is something else."""
-    ((parcel, _),) = packed([a_row(1, 1)], lambda _: Of(1, None), 0, 1)
+    ((parcel, _),) = packed([a_row(1, 1)], lambda _: Of(1, None), 0, 1, b"ledger")
     parcel.rows[0].topic = topic
     with pytest.raises(InvalidInputError, match="portal event"):
         row_of(parcel, parcel.rows[0])

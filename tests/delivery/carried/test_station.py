@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from core.limits import CARRIED_MARK_S, CARRY_S, CHECK_MS
 from core.model.delivery import Delivered
 from delivery.kafka.records import Partition
+from delivery.parcel import decoded, encoded
 from tests.delivery.carried.desk import TOPIC, Desk
 from tests.delivery.outbox.turned import BAD, GOOD, answered
 
@@ -279,3 +281,70 @@ async def test_an_outcome_comes_after_the_first_one_only_as_late(desk):
     await desk.settle()
     ends = [one for one in desk.office.reader.after(0) if isinstance(one.event, Delivered)]
     assert len(ends) == 1
+
+
+async def test_who_enables_a_webhook_again_need_not_wait_for_what_its_receiver_asked_before(desk):
+    """The outbox forgets it then, and so do workers."""
+    desk.station()
+    number = await desk.webhook()
+    desk.reply = lambda request: answered(429, retry_after="7200")
+    await desk.events("a")
+    await desk.until(lambda: desk.requests)
+    await desk.wait(1)
+    desk.reply = lambda request: GOOD
+    await desk.office.webhooks.switch(number, enabled=False, by="p")
+    await desk.wait(1)
+    await desk.office.webhooks.switch(number, enabled=True, by="p")
+    await desk.events("b")
+    await desk.wait(1)
+    assert desk.titles == ["a", "b"]
+
+
+async def test_what_another_ledger_hands_out_is_left_alone(desk, caplog):
+    """Numbers of webhooks are the same there: its events would go to receivers of ours."""
+    station = desk.station()
+    await desk.webhook()
+    await desk.events("e")
+    await desk.until(lambda: desk.waiting == 0 and desk.requests)
+    parcel = decoded(desk.log[0].value)
+    row = msgspec.structs.replace(parcel.rows[0], number=4_711, delivery=bytes(16))
+    foreign = msgspec.structs.replace(parcel, ledger=bytes(16), rows=[row])
+    for _ in range(2):
+        desk.broker.put(encoded(foreign), topic=TOPIC)
+    await desk.wait(1)
+    assert desk.titles == ["e"]
+    assert station._unpacking.counts["foreign"] == 2
+    assert desk.broker.committed[PLACE] == 3
+    assert caplog.text.count("of another ledger") == 1
+
+
+async def test_an_outcome_of_what_the_ledger_has_lost_holds_up_nobody(desk):
+    """As after a restore of an older backup, with records of what came later still in Kafka."""
+    station = desk.station()
+    await desk.webhook()
+    await desk.events("e")
+    await desk.until(lambda: desk.waiting == 0 and desk.requests)
+    parcel = decoded(desk.log[0].value)
+    row = msgspec.structs.replace(parcel.rows[0], number=4_711, delivery=bytes(16))
+    desk.broker.put(encoded(msgspec.structs.replace(parcel, rows=[row])), topic=TOPIC)
+    await desk.wait(1)
+    assert desk.broker.committed[PLACE] == 2
+    assert station.workers.unrecorded == 0
+    assert station._begun == {}
+
+
+async def test_what_is_still_under_way_here_is_not_begun_again(desk):
+    """Its outcome comes late, and the outbox has handed it out once more."""
+    station = desk.station()
+    await desk.webhook()
+    desk.reply = lambda request: None
+    await desk.events("e")
+    await desk.until(lambda: desk.requests)
+    await desk.wait(CARRIED_MARK_S + 3)
+    assert len(desk.log) == 2
+    desk.requests[0].answer(GOOD)
+    await desk.until(lambda: desk.waiting == 0)
+    await desk.wait(1)
+    assert desk.titles == ["e"]
+    assert station._begun == {}
+    assert desk.broker.committed[PLACE] == 2
