@@ -104,8 +104,8 @@ LINES = {
     ),
     "station.foreign": Line(
         ERROR,
-        "the record {offset} of {partition} and others are of another ledger, whose workers never see them: each ledger "
-        "needs a --deliveries-topic, or a Kafka, of its own",
+        "the record {offset} of {partition}, and others, are of another ledger, whose workers never see them: each "
+        "ledger needs a --deliveries-topic, or a Kafka, of its own",
     ),
     "station.waits": Line(ERROR, "deliveries from Kafka wait: {error}; trying again"),
     "station.bug": Line(CRITICAL, "deliveries from Kafka were passed over by a fault of ours; they come again later"),

@@ -39,6 +39,10 @@ LAST_S = 6.0
 FLUSH_S = 0.5
 """How long until it is looked whether a broker that has not answered is there at all."""
 
+GRACE_S = 5.0
+"""So much longer than its own patience a client is waited for. One that is to begin a new epoch, after a topic was made
+again, may wait for ever and look at no time."""
+
 EXPECTED = (
     InvalidTopicError,
     KafkaTimeoutError,
@@ -208,7 +212,8 @@ class Producer:
             return _refused(error)
 
     def _wait(self, producer: Any, single: list[Any], packed: list[Packed]) -> None:
-        """Until all of it is answered, by the broker or by time."""
+        """Until all of it is answered, by the broker or by time; a client that does not heed that is given up."""
+        until = time.monotonic() + self._patience_s + GRACE_S
         while True:
             # One that was sent once more, in a smaller batch, is no longer waited for by `flush`.
             waiting = [one for one in single if not one.is_done]
@@ -224,7 +229,7 @@ class Producer:
             except KafkaError:
                 if not self._is_reached():
                     self._outage.silent()
-            if self._is_over():
+            if self._is_over() or time.monotonic() > until:
                 self._drop()
 
     def _is_reached(self) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
+
+from kafka import KafkaAdminClient
 
 from delivery.kafka.consumer import CLOSE_S, Consumer
 from delivery.kafka.producer import Producer
@@ -142,6 +145,25 @@ async def test_a_broker_that_lost_its_log_is_written_to_again(apache, produce):
     async with asyncio.timeout(DEADLINE_S):
         while not all(isinstance(outcome, Placed) for outcome in outcomes):
             outcomes = await producer.send(messages(topic, 10))
+
+
+async def test_a_topic_that_was_deleted_and_made_again_is_written_to_again(apache, produce):
+    """Records that had no answer when it went away keep the client from beginning a new epoch, for good."""
+    topic = apache.new_topic()
+    short = {"HOOKLEDGER_KAFKA_DELIVERY_TIMEOUT_MS": "3000", "HOOKLEDGER_KAFKA_REQUEST_TIMEOUT_MS": "1000"}
+    producer = produce(apache, short)
+    some = [Message(topic, b"%d" % number, b"x") for number in range(40)]
+    for _ in range(3):
+        await producer.send(some)
+    with closing(KafkaAdminClient(bootstrap_servers=apache.address)) as admin:
+        admin.delete_topics([topic])
+    async with asyncio.timeout(DEADLINE_S):
+        assert any(isinstance(outcome, Refused) for outcome in await producer.send(some))
+    apache.new_topic(name=topic)
+    outcomes = [Refused("")]
+    async with asyncio.timeout(DEADLINE_S):
+        while not all(isinstance(outcome, Placed) for outcome in outcomes):
+            outcomes = await producer.send(some)
 
 
 async def _fault(client, text="no broker answers"):
