@@ -107,6 +107,11 @@ LINES = {
         "the record {offset} of {partition}, and others, are of another ledger, whose workers never see them: each "
         "ledger needs a --deliveries-topic, or a Kafka, of its own",
     ),
+    "station.late": Line(
+        WARNING,
+        "delivery {delivery} came too late to be attempted, and is handed out again; where all do, clocks differ",
+        often=True,
+    ),
     "station.waits": Line(ERROR, "deliveries from Kafka wait: {error}; trying again"),
     "station.bug": Line(CRITICAL, "deliveries from Kafka were passed over by a fault of ours; they come again later"),
     "station.cut_off": Line(

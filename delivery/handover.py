@@ -43,14 +43,19 @@ class Handover(Marking):
         self._outgoing, self._topic, self._clock, self._of = outgoing, topic, clock, of
         self._ledger = ledger
         self._refused: str | None = None
+        self._too_large: dict[int, None] = {}
+        """Deliveries of which the topic does not take the record."""
         self._looks: dict[int, Alarm] = {}
         self.on_overdue: Callable[[list[int], Mark], None] = lambda _deliveries, _mark: None
         """Called when a mark's time is over, with the deliveries that were under it."""
 
     @property
     def fault(self) -> str | None:
-        """Why deliveries do not reach Kafka; None: they do."""
-        return self._refused or self._outgoing.fault
+        """Why deliveries do not reach Kafka, or some do not; None: they do."""
+        fault = self._refused or self._outgoing.fault
+        if fault is None and self._too_large:
+            return f"{len(self._too_large)} are larger than the topic {self._topic} takes: raise its max.message.bytes"
+        return fault
 
     async def _sent(self, rows: Sequence[Row]) -> bool:
         waiting = list(rows)
@@ -74,11 +79,16 @@ class Handover(Marking):
             return list(rows)
         left: list[Row] = []
         for (_, some), outcome in zip(parcels, outcomes, strict=True):
-            if isinstance(outcome, Refused):
-                self._say(outcome.reason)
-                if not outcome.is_too_large:
-                    left += some
-                # else it stays marked, and is tried again when that is over: the others need not wait for it
+            if not isinstance(outcome, Refused):
+                for number in self._too_large.keys() & {row.number for row in some}:
+                    del self._too_large[number]
+                continue
+            self._say(outcome.reason)
+            if outcome.is_too_large:
+                # It stays marked, and is tried again when that is over: the others need not wait for it.
+                self._too_large |= {row.number: None for row in some}
+            else:
+                left += some
         return left
 
     def _message(self, parcel: Parcel) -> Message:

@@ -144,17 +144,18 @@ async def _stop(service: Service, receptions: Sequence[Reception], topics: Topic
     for reception in receptions:
         reception.retire()
     finishing = service.finish(wait_s, *(reception.finish() for reception in receptions))
+    cut_off = 0
     if topics is None:
         await finishing
     else:
-        await asyncio.gather(finishing, topics.stop_reading())
+        _, cut_off = await asyncio.gather(finishing, topics.stop_reading())
     await asyncio.gather(*(reception.close() for reception in receptions))
     if topics is not None:
         await topics.stop_telling()
     left = await service.stop(0)
     if topics is not None:
         await topics.close()
-    return left
+    return left._replace(cut_off=left.cut_off + cut_off)
 
 
 def _listen_to_signals(stop: asyncio.Event) -> None:

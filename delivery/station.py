@@ -86,8 +86,9 @@ class Station:
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._commit_often())]
 
-    async def stop(self, wait_s: float) -> None:
-        """Begin nothing more, finish what was begun, within so many seconds, and leave the group."""
+    async def stop(self, wait_s: float) -> int:
+        """Begin nothing more, finish what was begun, within so many seconds, and leave the group. How many were cut
+        off."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,12 +96,14 @@ class Station:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await asyncio.gather(*(share.at_rest() for share in self._shares.values()))
-        if self._begun:
-            log.say("station.cut_off", deliveries=len(self._begun))
+        cut_off = len(self._begun)
+        if cut_off:
+            log.say("station.cut_off", deliveries=cut_off)
         await self.workers.stop()
         for taken in self._begun.values():
             taken.share.end()
         await self._incoming.close()
+        return cut_off
 
     # Partitions
 
@@ -242,6 +245,8 @@ class Station:
             self._alarms.after(wait_ms, partial(self._again, taken))
         else:
             self.late += 1
+            if is_late:
+                log.say("station.late", delivery=row.number)
             self._unpacking.forget(taken)
             taken.place.leave()
         taken.share.end()

@@ -18,6 +18,7 @@ from delivery.kafka_event import TenantRules
 from delivery.ledger_feed import LedgerFeed
 from delivery.service import Service
 from delivery.station import Station
+from delivery.topic_plan import Asked, planned
 
 if TYPE_CHECKING:  # what it imports is an extra
     from delivery.kafka.consumer import Consumer
@@ -44,6 +45,8 @@ class Topics:
             raise LedgerError(f"--kafka needs kafka-python: pip install 'hookledger[kafka]' ({error})") from None
         self._service, self._settings = service, settings
         self._said = read(settings.kafka or "", environment)
+        names = Asked(settings.inbox_topic, settings.inbox_dead_topic, settings.deliveries_topic, settings.ledger_topic)
+        planned(names, brokers=1)  # names that cannot be are said before a broker is asked
         self._producer: Callable[..., Outgoing] = producer.Producer
         self._consumer: Callable[..., Consumer] = consumer.Consumer
         self._outgoing: list[Outgoing] = []
@@ -122,12 +125,12 @@ class Topics:
             reasons.append(f"what is recorded waits for Kafka: {self.feed.fault}")
         return reasons
 
-    async def stop_reading(self) -> None:
-        """Finish what is under way, commit, and leave the groups."""
-        parts = [] if self.inbox is None else [self.inbox.stop(min(self._settings.stop_s, INBOX_STOP_S))]
-        if self.station is not None:
-            parts.append(self.station.stop(self._settings.stop_s))
-        await asyncio.gather(*parts)
+    async def stop_reading(self) -> int:
+        """Finish what is under way, commit, and leave the groups; how many requests that cut off."""
+        inbox = None if self.inbox is None else self.inbox.stop(min(self._settings.stop_s, INBOX_STOP_S))
+        station = None if self.station is None else self.station.stop(self._settings.stop_s)
+        _, cut_off = await asyncio.gather(inbox or _none(), station or _none())
+        return cut_off or 0
 
     async def stop_telling(self) -> None:
         """Tell what was recorded by now; the office must be open still."""
@@ -140,6 +143,9 @@ class Topics:
 
 
 def _nothing(_: object) -> None: ...
+
+
+async def _none() -> None: ...
 
 
 def _lag_of(consumer: Consumer) -> Callable[[], Awaitable[list[Sample]]]:

@@ -41,7 +41,9 @@ class OverKafka:
     def __init__(self, broker, producer, office):
         self._address, self._topic, self._office = broker.address, broker.new_topic(), office
         term, alarms = AnyTerm(), office.alarms
-        self._handover = Handover(producer, self._topic, term, office.clock, alarms, lambda _: Of(1, None))
+        self._handover = Handover(
+            producer, self._topic, term, office.clock, alarms, lambda _: Of(1, None), office.recorder.identity
+        )
         self.consumers = []
 
     def put(self, row):
@@ -55,7 +57,7 @@ class OverKafka:
         settings, group = read(self._address, {}), f"{self._topic}-workers"
         consumer = Consumer(settings, group, [self._topic], assigned=lambda _: None, released=released)
         self.consumers.append(consumer)
-        unpacking, rows = Unpacking(self._office, consumer), []
+        unpacking, rows = Unpacking(self._office, consumer, lambda _: False), []
 
         async def take():
             while not rows:
