@@ -22,6 +22,7 @@ KINDS = [SmallBroker] if missing() else [SmallBroker, ApacheBroker]
 ONLY_APACHE = [
     "test_away.py",
     "test_dead.py",
+    "test_end_to_end.py",
     "test_guarded.py",
     "test_kafka_page.py",
     "test_odd_records.py",
