@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz simulate chaos chaos-kafka reference serve bench
+.PHONY: help demo demo-kafka test check fuzz simulate chaos chaos-kafka reference serve bench
 
 help:
 	@echo 'make demo       from nothing to signed, verified deliveries, in under a minute'
+	@echo 'make demo-kafka the same with a process for each role, on an Apache Kafka and a PostgreSQL that it starts'
 	@echo 'make test       every test'
 	@echo 'make check      format, lint, types, import contracts, spelling'
 	@echo 'make fuzz       RUNS=1000000 inputs for each thing that reads what comes from outside'
@@ -22,6 +23,9 @@ help:
 
 demo: $(INSTALLED)
 	$(BIN)/hookledger demo
+
+demo-kafka: $(INSTALLED)
+	$(BIN)/python -m tests.brokers.demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal

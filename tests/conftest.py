@@ -29,7 +29,7 @@ def _tell(record_property: Callable[[str, object], None]) -> Callable[[object], 
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests told, the fault suite's count, and which brokers there were."""
+    """What tests told, the fault suite's count, and which databases and brokers there were."""
     ran = list(_ran(terminalreporter))
     for report in ran:
         for name, said in report.user_properties:
@@ -39,6 +39,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if faults:
         passed = sum(report.passed for report in faults)
         terminalreporter.write_line(f"fault suite: {passed} of {len(faults)} faults met as expected")
+    for database in sorted({said for report in ran for name, said in report.user_properties if name == "database"}):
+        terminalreporter.write_line(f"databases: {database}")
     brokers = {said for report in ran for name, said in report.user_properties if name == "broker"}
     for broker in sorted(brokers):
         terminalreporter.write_line(f"brokers: {broker}")

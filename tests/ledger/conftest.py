@@ -9,24 +9,14 @@ from tests.postgres import drop, new_database, version
 
 
 @pytest.fixture(name="books", params=["sqlite", "postgresql"])
-def _books(request, tmp_path, tell):
+def _books(request, tmp_path, record_property):
     """An empty ledger: in a file, or in a database of a real server."""
     if request.param == "sqlite":
         with Books(tmp_path) as books:
             yield books
         return
-    tell_version(tell)
+    record_property("database", f"PostgreSQL {version()}")
     database = new_database()
     with Books(database) as books:
         yield books
     drop(database)
-
-
-_TOLD = []
-
-
-def tell_version(tell):
-    """Once for each process that runs tests."""
-    if not _TOLD:
-        _TOLD.append(version())
-        tell(f"PostgreSQL {version()}")
