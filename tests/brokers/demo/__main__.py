@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import tempfile
@@ -20,6 +21,10 @@ from tests.brokers.demo.servers import Servers
 from tests.brokers.demo.shown import Shown
 
 LOG_LINES_MAX = 20
+THEIRS = tuple(
+    f"HOOKLEDGER_{what}" for what in ("DATABASE", "SCHEMA", "KAFKA", "INBOX", "DELIVERIES", "LEDGER", "ROLE")
+)
+"""How variables begin by which somebody's own commands find servers and topics: those are not for the demo."""
 STOPPED = 130
 """The exit code after Ctrl-C."""
 
@@ -29,6 +34,8 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="the small broker, although Apache Kafka could be had")
     # Whoever stops the demo stops what it has started: an end without goodbye would leave that.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in [name for name in os.environ if name.startswith(THEIRS)]:
+        del os.environ[name]
     began, shown, servers = time.monotonic(), Shown(), Servers(small=parser.parse_args().small)
     shown.line("hookledger over Kafka: from portal.events to signed, verified deliveries and to webhook.ledger", "bold")
     if servers.why_small:
