@@ -19,6 +19,7 @@ from core.clock import SystemClock
 from core.epilog import epilog
 from core.hook_guard import HookGuard
 from core.ledger.store import Database
+from core.ledger.unit import Unit
 from core.log import Log, LogHandler, set_up
 from core.operations.table import operations
 from core.options import as_typed, file_read, settings_options
@@ -182,6 +183,9 @@ async def _started(service: Service, stop: asyncio.Event) -> bool:
         await asyncio.wait((starting,))
         return False
     await starting
+    if service.office.database is not None:
+        # Who may only read would find out by the first outcome that cannot be recorded.
+        await service.office.writer.append([Unit([])])
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from hashlib import sha256
 
 import pytest
@@ -141,3 +142,20 @@ async def test_of_two_on_one_directory_the_second_is_refused(crew):
     assert f"holds {place.data}" in line
     async with asyncio.timeout(20):
         assert await crew.serving["one"].stop() == 0
+
+
+async def test_who_may_only_read_the_ledger_does_not_start(crew):
+    """Else a worker would make requests that it can never record."""
+    await crew.start(first="api")
+    reader, schema, views = f"reads_{crew.database.schema}", crew.database.schema, f"{crew.database.schema}_views"
+    crew.tell(
+        f"CREATE ROLE {reader} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {reader};"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}; GRANT ALL ON SCHEMA {views} TO {reader};"
+        f"GRANT ALL ON ALL TABLES IN SCHEMA {views} TO {reader}"
+    )
+    url = re.sub(r"//[^:@/]+", f"//{reader}", crew.database.url, count=1)
+    ran = await crew.place("second").run("serve", "--port", "0", "--role", "api", HOOKLEDGER_DATABASE=url)
+    crew.tell(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+    assert ran.code == 1
+    assert "the ledger cannot write" in ran.err
+    assert "permission denied for function append" in ran.err
