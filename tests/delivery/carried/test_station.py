@@ -117,7 +117,7 @@ async def test_a_partition_is_let_go_when_what_was_begun_is_recorded_and_committ
 
 async def test_what_waits_for_the_ledger_is_not_attempted_again(desk):
     """Its outcome came, or was recorded, later than its mark was over; the outbox has handed it out again meanwhile."""
-    desk.station()
+    station = desk.station()
     await desk.webhook()
     desk.reply = lambda request: None
     await desk.events("e")
@@ -129,6 +129,7 @@ async def test_what_waits_for_the_ledger_is_not_attempted_again(desk):
     desk.broker.put(desk.log[1].value, topic=TOPIC)
     await desk.wait(1)
     assert desk.titles == ["e"]
+    assert station._begun == {}
     assert desk.broker.committed[PLACE] == 3
 
 
@@ -195,20 +196,3 @@ async def test_an_outcome_of_what_the_ledger_has_lost_holds_up_nobody(desk):
     assert desk.broker.committed[PLACE] == 2
     assert station.workers.unrecorded == 0
     assert station._begun == {}
-
-
-async def test_what_is_still_under_way_here_is_not_begun_again(desk):
-    """Its outcome comes late, and the outbox has handed it out once more."""
-    station = desk.station()
-    await desk.webhook()
-    desk.reply = lambda request: None
-    await desk.events("e")
-    await desk.until(lambda: desk.requests)
-    await desk.wait(CARRIED_MARK_S + 3)
-    assert len(desk.log) == 2
-    desk.requests[0].answer(GOOD)
-    await desk.until(lambda: desk.waiting == 0)
-    await desk.wait(1)
-    assert desk.titles == ["e"]
-    assert station._begun == {}
-    assert desk.broker.committed[PLACE] == 2
