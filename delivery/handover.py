@@ -7,7 +7,7 @@ worker could not attempt it in time, is due again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from core.alarms import Alarm, Alarms
@@ -45,7 +45,8 @@ class Handover(Marking):
         self._refused: str | None = None
         self._too_large: dict[int, None] = {}
         """Deliveries of which the topic does not take the record."""
-        self._looks: dict[int, Alarm] = {}
+        self._looks: dict[int, tuple[Alarm, list[int]]] = {}
+        """By mark, the look at it when its time is over, and the deliveries under it."""
         self.on_overdue: Callable[[list[int], Mark], None] = lambda _deliveries, _mark: None
         """Called when a mark's time is over, with the deliveries that were under it."""
 
@@ -59,7 +60,7 @@ class Handover(Marking):
 
     async def _sent(self, rows: Sequence[Row]) -> bool:
         waiting = list(rows)
-        while not self._is_closed:
+        while not self._is_closed and self._term.is_sure:
             # Of some that were refused a record may be there, and by now its outcome.
             waiting = await self._send([row for row in waiting if row.is_marked])
             if not waiting:
@@ -80,8 +81,7 @@ class Handover(Marking):
         left: list[Row] = []
         for (_, some), outcome in zip(parcels, outcomes, strict=True):
             if not isinstance(outcome, Refused):
-                for number in self._too_large.keys() & {row.number for row in some}:
-                    del self._too_large[number]
+                self._not_too_large(row.number for row in some)
                 continue
             self._say(outcome.reason)
             if outcome.is_too_large:
@@ -106,13 +106,18 @@ class Handover(Marking):
             else:
                 # A worker was faster: what came of it is recorded.
                 mark.leave()
-        if not mark.is_over:
-            # Their numbers only: one that hangs is not to keep the others in memory.
-            look = partial(self._look, [row.number for row in rows], mark)
-            self._looks[mark.number] = self._alarms.after(round(self.for_s * 1_000), look)
+        # Their numbers only: one that hangs is not to keep the others in memory.
+        numbers = [row.number for row in rows]
+        if mark.is_over:
+            self._not_too_large(numbers)
+        else:
+            alarm = self._alarms.after(round(self.for_s * 1_000), partial(self._look, numbers, mark))
+            self._looks[mark.number] = alarm, numbers
 
     def _look(self, deliveries: list[int], mark: Mark) -> None:
         del self._looks[mark.number]
+        # What is still to be made is tried again now, and the broker says it again.
+        self._not_too_large(deliveries)
         if not self._is_closed:
             self.on_overdue(deliveries, mark)
 
@@ -120,4 +125,10 @@ class Handover(Marking):
         super()._end(number)
         look = self._looks.pop(number, None)
         if look is not None:
-            look.cancel()
+            alarm, numbers = look
+            alarm.cancel()
+            self._not_too_large(numbers)
+
+    def _not_too_large(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._too_large.pop(number, None)

@@ -86,6 +86,12 @@ class Held:
 
     async def _let_go(self) -> None:
         """Many marks are over within a moment: one look at the ledger is enough for all of them."""
+        try:
+            await self._let_all_go()
+        finally:
+            self._letting_go = None
+
+    async def _let_all_go(self) -> None:
         while (self._going or self._overdue) and self._dispatch.is_open:
             going, self._going = self._going, {}
             overdue, self._overdue = self._overdue, []
@@ -99,7 +105,6 @@ class Held:
                 await self._pause()
                 continue
             self._not_recorded(going, overdue)
-        self._letting_go = None
 
     async def _pause(self) -> None:
         pause = asyncio.Event()

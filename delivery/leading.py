@@ -46,7 +46,7 @@ class Leading:
         stand_down: Callable[[], None],
     ) -> None:
         """*take_over*: does what a leader does; cancelled, or followed by *stand_down*, when the term is over."""
-        self._leader, self._clock = leader, clock
+        self._leader, self.clock = leader, clock
         self._take_over, self._stand_down = take_over, stand_down
         self._executor = ThreadPoolExecutor(1, "leader")
         self._task: asyncio.Task[None] | None = None
@@ -80,7 +80,7 @@ class Leading:
 
     async def _run(self) -> None:
         while not self._retired.is_set():
-            began = self._clock.monotonic_ms()
+            began = self.clock.monotonic_ms()
             try:
                 number = await self._patiently(self._leader.claim)
             except FAULTS as error:
@@ -98,6 +98,7 @@ class Leading:
         self.term = term = LedTerm(self, self._leader, number)
         if self._retired.is_set():
             term.over.set()
+        term.until = began + round(LEASE_S * 1_000)
         log.say("leader.leads", term=number)
         taking = asyncio.create_task(self._begin(term))
         try:
@@ -134,12 +135,12 @@ class Leading:
 
     async def _hold(self, term: LedTerm, began: int) -> None:
         """Renew the lease until the term is over."""
-        until = began + round(LEASE_S * 1_000)
+        until = term.until = began + round(LEASE_S * 1_000)
         while not term.over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(term.over.wait(), RENEW_S)
                 return
-            began = self._clock.monotonic_ms()
+            began = self.clock.monotonic_ms()
             try:
                 async with asyncio.timeout(max(until - began, 0) / 1_000):
                     is_ours = await self.ask(self._leader.renew, term.number)
@@ -152,7 +153,7 @@ class Leading:
                 self.fault = None
                 if not is_ours:
                     return
-                until = began + round(LEASE_S * 1_000)
+                until = term.until = began + round(LEASE_S * 1_000)
 
     def _failed(self, fault: str) -> None:
         if fault != self.fault:
@@ -176,6 +177,12 @@ class LedTerm:
     def __init__(self, leading: Leading, leader: Leader, number: int) -> None:
         self._leading, self._leader, self.number = leading, leader, number
         self.over = asyncio.Event()
+        self.until = 0
+        """Until when it runs at least, by this process's steady clock, in milliseconds."""
+
+    @property
+    def is_sure(self) -> bool:
+        return not self.over.is_set() and self._leading.clock.monotonic_ms() < self.until
 
     async def mark(self, attempts: Sequence[tuple[int, int]], over: Iterable[int], for_s: float) -> int | None:
         """As `Leader.mark`; when the term is over, it is so for the whole process."""

@@ -1,4 +1,5 @@
-"""Marks what is handed out, in the database and under the leader's term: here, before a worker sees it.
+"""Marks what is handed out, in the database and under the leader's term: before a worker of this process sees it, or
+after it was written for those of others.
 
 What is handed out while a mark is being committed goes into the next one. A leader whose term is over commits no mark,
 and so hands nothing out; whoever leads then leaves alone what it finds marked.
@@ -29,6 +30,11 @@ class Term(Protocol):
 
     @property
     def number(self) -> int: ...
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it must run still: nobody else can lead yet, however long this process slept."""
+        ...
 
     async def mark(self, attempts: Sequence[tuple[int, int]], over: Iterable[int], for_s: float) -> int | None:
         """These (delivery, attempt) are handed out for so many seconds, and marks *over* are not needed any more. The

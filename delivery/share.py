@@ -27,5 +27,7 @@ class Share:
     async def at_rest(self) -> None:
         """Wait until nothing is under way."""
         while self.begun:
-            self._at_rest = asyncio.get_running_loop().create_future()
-            await self._at_rest
+            if self._at_rest is None or self._at_rest.done():
+                self._at_rest = asyncio.get_running_loop().create_future()
+            # Another may wait for the same, and longer.
+            await asyncio.shield(self._at_rest)

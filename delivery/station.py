@@ -55,6 +55,8 @@ class Station:
         )
         self._broker.on_work, self.workers.on_recorded = self.workers.call, self._recorded
         self._shares: dict[Partition, Share] = {}
+        self._leaving: set[Share] = set()
+        """Of partitions that are being handed over, until nothing of them is under way."""
         self._queue: deque[Taken] = deque()
         self._begun: dict[int, Taken] = {}
         """By key: what is under way, or on its way into the ledger."""
@@ -95,7 +97,7 @@ class Station:
         self._let_go(self._shares.values())
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await asyncio.gather(*(share.at_rest() for share in self._shares.values()))
+                await asyncio.gather(*(share.at_rest() for share in {*self._shares.values(), *self._leaving}))
         cut_off = len(self._begun)
         if cut_off:
             log.say("station.cut_off", deliveries=cut_off)
@@ -112,7 +114,11 @@ class Station:
         recorded and committed."""
         shares = {place: self._shares.pop(place) for place in partitions if place in self._shares}
         self._let_go(shares.values())
-        await asyncio.gather(*(share.at_rest() for share in shares.values()))
+        self._leaving.update(shares.values())
+        try:
+            await asyncio.gather(*(share.at_rest() for share in shares.values()))
+        finally:
+            self._leaving.difference_update(shares.values())
         await self._commit(shares)
 
     def _let_go(self, shares: Iterable[Share]) -> None:

@@ -26,18 +26,19 @@ if TYPE_CHECKING:  # what it imports is an extra
 RELEASE_S = TOTAL_S + 5
 """How long a partition of deliveries that is to be another worker's waits for attempts that were begun."""
 STATION_RECORDS_MAX = 256
-"""Records of deliveries that a worker has read ahead: those that another worker could take meanwhile."""
+"""Records of deliveries that a worker has read ahead; of up to 32 deliveries each, more than it may have under way, and
+few enough that another worker is not kept from much."""
 
 
 class Topics:
-    """Made before the service starts, within the loop; reads from `start` to `stop`."""
+    """Made before the service starts, within the loop; reads from `start` to `stop_reading`."""
 
     inbox: Inbox | None = None
     station: Station | None = None
     feed: LedgerFeed | None = None
 
     def __init__(self, service: Service, settings: Settings, environment: Mapping[str, str]) -> None:
-        """InvalidInputError when the settings are none."""
+        """InvalidInputError when the settings are none, LedgerError when kafka-python is not there."""
         try:
             from delivery.kafka import consumer, producer  # noqa: PLC0415 -- an extra
             from delivery.kafka.settings import read  # noqa: PLC0415

@@ -89,12 +89,11 @@ class Unpacking:
         """What of a record was not taken before."""
         try:
             parcel = decoded(record.value)
-            rows = [row_of(parcel, carried) for carried in parcel.rows]
         except InvalidInputError as error:
-            log.say("station.unreadable", partition=str(record.place), offset=record.offset, error=error)
-            self.counts["unreadable"] += 1
+            self._unreadable(record, error)
             share.progress.take(record.offset, 0)
             return []
+        rows = self._rows(record, parcel)
         if parcel.ledger != self._ledger:
             if not self.counts["foreign"]:
                 log.say("station.foreign", partition=str(record.place), offset=record.offset)
@@ -114,6 +113,20 @@ class Unpacking:
         is_doubtful = record.offset < self._incoming.end(record.place) or now - parcel.handed_out > CHECK_MS
         # What was taken before, and not in time, may be recorded since.
         return [Taken(row, parcel, share, place, is_doubtful or was_taken) for row, was_taken in new]
+
+    def _rows(self, record: Record, parcel: Parcel) -> list[Row]:
+        """Those that can be read."""
+        rows = []
+        for carried in parcel.rows:
+            try:
+                rows.append(row_of(parcel, carried))
+            except InvalidInputError as error:
+                self._unreadable(record, error)
+        return rows
+
+    def _unreadable(self, record: Record, error: InvalidInputError) -> None:
+        log.say("station.unreadable", partition=str(record.place), offset=record.offset, error=error)
+        self.counts["unreadable"] += 1
 
     def _is_followed(self, one: Taken) -> bool:
         """Whether the directory knows the webhook at least as the outbox did."""

@@ -1,4 +1,4 @@
-"""Puts many messages into a client's batches at once: what `KafkaProducer.send` does for each, at a tenth of its cost.
+"""Puts many messages into a client's batches at once: what `KafkaProducer.send` does for each, at a fifth of its cost.
 
 From there on they are batches like all others: kafka-python numbers them, sends them, tries again and splits them. What
 is saved is a future, a lock and a search through the partitions for each record.

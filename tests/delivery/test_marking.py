@@ -19,6 +19,7 @@ class PlainTerm:
     """A term as it is said to be, without a database: each mark waits until the test answers it."""
 
     number = 5
+    is_sure = True
 
     def __init__(self):
         self._asked = asyncio.Queue()

@@ -23,6 +23,7 @@ class AnyTerm:
     """A term without an end, which takes every mark."""
 
     number = 1
+    is_sure = True
 
     def __init__(self) -> None:
         self.marks: list[list[tuple[int, int]]] = []

@@ -102,6 +102,16 @@ async def test_of_a_webhook_that_was_disabled_nothing_is_attempted(desk):
     assert desk.requests == []
 
 
+async def test_who_cannot_be_sure_that_it_leads_writes_nothing(desk):
+    """It may have slept, and another one leads by now: a record would be as new as that one's."""
+    desk.station()
+    await desk.webhook()
+    desk.term.is_sure = False
+    await desk.events("e")
+    await desk.wait(5)
+    assert (desk.log, desk.requests, desk.term.marks) == ([], [], [])
+
+
 async def test_what_the_broker_refuses_is_written_again(desk):
     """And marked once it has it."""
     desk.broker.refuses = "no broker answers"
