@@ -73,6 +73,7 @@ class Run:
         rng = random.Random(seed)
         self.broker, self.compression = broker, compression
         self.topic, self.dead_topic = broker.new_topic(PARTITIONS), broker.new_topic(PARTITIONS)
+        self.ledger_topic = broker.new_topic(PARTITIONS)
         self.kinds = [*bad(bad_count, rng, is_compressed=compression is not None)]
         self.expected = {f"good{number}" for number in range(events)}
         self.expected |= {id for _, one in self.kinds for id in one.ids}
@@ -174,6 +175,8 @@ async def poisoned(broker: Broker, compression: str | None, events: int, bad_cou
                 run.topic,
                 "--inbox-dead-topic",
                 run.dead_topic,
+                "--ledger-topic",
+                run.ledger_topic,
                 "--inbox-group",
                 f"{run.topic}-g",
             )
