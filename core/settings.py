@@ -55,7 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Role, ...], Words(get_args(Role)), "What this process does, of several on one database; without it, all."
     ] = ()
     kafka: Annotated[
-        str | None, Text(), "Kafka's brokers, HOST:PORT with commas between: portal events are read from there, too."
+        str | None,
+        Text(),
+        "Kafka's brokers, HOST:PORT with commas between: portal events, deliveries and outcomes go through them.",
     ] = None
     inbox_topic: Annotated[
         tuple[str, ...], Texts(), "A topic of Kafka that portal events are read from; several may be given."
@@ -65,9 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Texts(),
         "Names of topics that are a tenant's, like portal.events.{tenant}; several may be given.",
     ] = ()
-    inbox_dead_topic: Annotated[str, Text(), "The topic that gets what is none, with the reason in its headers."] = (
-        "portal.events.dead"
-    )
+    inbox_dead_topic: Annotated[
+        str, Text(), "The topic that gets records that are no portal events, with the reason in their headers."
+    ] = "portal.events.dead"
     inbox_group: Annotated[str, Text(), "The group in which processes share these topics."] = "hookledger"
     deliveries_topic: Annotated[
         str, Text(), "The topic that brings deliveries from the process with --role outbox to those with --role worker."
