@@ -115,7 +115,7 @@ class Home:
             world.say(f"{epoch.machine} is ready")
             await epoch.stop.wait()
         finally:
-            world.say(f"{epoch.machine} {await stop(service, (public, private), STOP_S)}")
+            world.say(f"{epoch.machine} {await stop(service, (public, private), None, STOP_S)}")
 
     def _ended(self, epoch: Epoch, task: asyncio.Task[None]) -> None:
         """It stopped by itself: gracefully, if somebody asked for it."""
