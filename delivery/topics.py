@@ -23,7 +23,7 @@ from delivery.topic_plan import Asked, planned
 if TYPE_CHECKING:  # what it imports is an extra
     from delivery.kafka.consumer import Consumer
 
-RELEASE_S = TOTAL_S + 5
+STATION_RELEASE_S = TOTAL_S + 5
 """How long a partition of deliveries that is to be another worker's waits for attempts that were begun."""
 STATION_RECORDS_MAX = 256
 """Records of deliveries that a worker has read ahead; of up to 32 deliveries each, more than it may have under way, and
@@ -108,7 +108,7 @@ class Topics:
             [settings.deliveries_topic],
             assigned=_nothing,
             released=released,
-            release_s=RELEASE_S,
+            release_s=STATION_RELEASE_S,
             records_max=STATION_RECORDS_MAX,
         )
         station = Station(service.office, service.means, incoming)

@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from core.errors import InvalidInputError
 from core.settings import KAFKA_PREFIX
 
-YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 WORDS: dict[str, tuple[str, ...]] = {
     "compression_type": ("gzip", "snappy", "lz4", "zstd"),
     "isolation_level": ("read_committed", "read_uncommitted"),
@@ -34,7 +34,7 @@ OURS = {
     "transaction_timeout_ms",
     "transactional_id",
 }
-"""What hookledger itself decides, because nothing would be lost or doubled by chance."""
+"""What hookledger itself decides, so that nothing is lost or doubled by chance."""
 SECRET = ("password", "proxy_url")
 """Settings with one of these in their name are never shown."""
 
@@ -146,9 +146,9 @@ def _read(variable: str, name: str, text: str, default: Any) -> Any:
     if name in WORDS and text not in WORDS[name]:
         raise InvalidInputError(f"{variable} is {text!r}, and must be one of {', '.join(WORDS[name])}")
     if isinstance(default, bool):
-        if text.lower() not in YES:
+        if text.lower() not in BOOLEANS:
             raise InvalidInputError(f"{variable} is {text!r}, and must be true or false")
-        return YES[text.lower()]
+        return BOOLEANS[text.lower()]
     if isinstance(default, int | float) or name.endswith("_bytes"):
         if not text.isdecimal():
             raise InvalidInputError(f"{variable} is {text!r}, and must be a whole number")
