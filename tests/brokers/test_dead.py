@@ -203,19 +203,23 @@ async def test_a_newer_plugin_gets_what_the_older_one_refused(apache, produce, p
 async def test_a_retry_that_is_killed_is_typed_again(apache, produce, consume, morgue):
     """Every letter goes back, whatever was done when it was killed; some twice, which intake knows as duplicates. What
     had been noted by then does not go back again."""
-    values = {b'{"id": "%d", "type": "file.created", "data": {"id": 1}}' % n for n in range(4_000)}
+    # More than fits between it and who reads what it says, which is one line: so it has begun, and cannot end.
+    count = 6_000
+    values = {b'{"id": "%d", "type": "file.created", "data": {"id": 1}}' % n for n in range(count)}
     await produce(apache).send([morgue.letter(n, value) for n, value in enumerate(sorted(values))])
     reader = consume(apache, morgue.topic)
-    killed = await morgue.place.start("dead", "retry", "--all", *morgue.words, "--inbox-topic", morgue.topic)
-    read = await reader.take(1)
+    killed = await morgue.place.start("dead", "retry", "--all", "--json", *morgue.words, "--inbox-topic", morgue.topic)
+    async with asyncio.timeout(DEADLINE_S):
+        assert json.loads(await killed.stdout.readline())["retried"]
     killed.kill()
     assert await killed.wait() != 0
-    left = len((await morgue.list("--limit", "4000"))[0])
-    assert 0 < left < 4_000
+    left = len((await morgue.list("--limit", str(count)))[0])
+    assert 0 < left < count
     assert f"{left:,} dead letters retried" in (await morgue.retry("--all"))[2]
+    read = []
     while {record.value for record in read} != values:
         read += await reader.take(1)
-    assert len(read) <= 4_000 + LOG_READ_RECORDS_MAX
+    assert len(read) <= count + LOG_READ_RECORDS_MAX
     assert (await morgue.list())[0] == []
 
 
