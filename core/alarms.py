@@ -31,6 +31,16 @@ class Alarms(Protocol):
         ...
 
 
+async def pause(alarms: Alarms, wait_ms: int) -> None:
+    """Return so long from now."""
+    is_over = asyncio.Event()
+    alarm = alarms.after(wait_ms, is_over.set)
+    try:
+        await is_over.wait()
+    finally:
+        alarm.cancel()
+
+
 class _LoopAlarm:
     def __init__(self, clock: Clock, at_ms: int, wake: Callable[[], None], late: Histogram) -> None:
         self._clock, self._at_ms, self._wake, self._late = clock, at_ms, wake, late

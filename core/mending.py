@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 
-from core.alarms import Alarms
+from core.alarms import Alarms, pause
 from core.errors import LedgerError
 from core.ledger.fault import in_words
 from core.ledger.follow import View
@@ -70,9 +70,7 @@ class Mending:
                 await loop.run_in_executor(self._executor, self._views.make_anew)
             except (sqlite3.OperationalError, OSError) as error:
                 log.say("views.not_mended", error=in_words(error, self._views.path))
-                pause = asyncio.Event()
-                self._alarms.after(MEND_MS, pause.set)
-                await pause.wait()
+                await pause(self._alarms, MEND_MS)
             except (sqlite3.DatabaseError, LedgerError) as error:
                 log.say("views.lost", error=error)
                 self._writer.health.doubt()

@@ -1,6 +1,6 @@
 """The broker carries due deliveries to workers: its two ends, and the form within one process.
 
-Over Kafka the one end is `delivery/handover.py`, the other `delivery/station.py`.
+Over Kafka the one end is `delivery/handover.py`, the other `delivery/station/station.py`.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ COMMANDS: Mapping[str, Named] = {
         "delivery.bench.command:bench", "Measure the pipeline beside a bare loop of POSTs, in one run on this machine."
     ),
     "dead": Named(
-        "delivery.dead_commands:dead_group", "Records of Kafka that were no portal events, and giving them back."
+        "delivery.dead.commands:dead_group", "Records of Kafka that were no portal events, and giving them back."
     ),
     "demo": Named(
         "delivery.demo.command:demo", "Show all of it, from nothing, in under a minute; it leaves nothing behind."
     ),
-    "kafka": Named("delivery.kafka_commands:kafka_group", "Set up Kafka's topics, and look at them."),
+    "kafka": Named("delivery.topics.commands:kafka_group", "Set up Kafka's topics, and look at them."),
     "listen": Named(
         "delivery.listen:listen", "Receive deliveries, verify their signatures and show them, until Ctrl-C."
     ),

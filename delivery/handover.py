@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from core.alarms import Alarm, Alarms
+from core.alarms import Alarm, Alarms, pause
 from core.clock import Clock
 from core.errors import OverloadedError
 from core.limits import CARRIED_MARK_S
 from core.log import Log
 from delivery.kafka.records import Message, Outgoing, Refused
-from delivery.marking import Marking, Term
+from delivery.marking import AGAIN_MS, Marking, Term
 from delivery.parcel import Of, Parcel, encoded, packed
 from delivery.rows import Mark, Row
 
@@ -66,7 +66,7 @@ class Handover(Marking):
             if not waiting:
                 self._refused = None
                 return True
-            await self._pause()
+            await pause(self._alarms, AGAIN_MS)
         return False
 
     async def _send(self, rows: Sequence[Row]) -> list[Row]:

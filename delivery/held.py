@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from core.alarms import pause
 from core.errors import HookledgerError
 from core.ledger.fault import FAULTS
 from core.ledger.follow import Follower
@@ -102,14 +103,9 @@ class Held:
             except (HookledgerError, *FAULTS):
                 self._going |= going
                 self._overdue += overdue
-                await self._pause()
+                await pause(self._office.alarms, AGAIN_MS)
                 continue
             self._not_recorded(going, overdue)
-
-    async def _pause(self) -> None:
-        pause = asyncio.Event()
-        self._office.alarms.after(AGAIN_MS, pause.set)
-        await pause.wait()
 
     def _not_recorded(self, going: Mapping[int, int], overdue: Sequence[tuple[Sequence[int], Mark]]) -> None:
         """What the ledger has no outcome of by now is handed out again."""

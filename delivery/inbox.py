@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from core.alarms import Alarms
+from core.alarms import Alarms, pause
 from core.errors import OverloadedError
 from core.gauges import Sample
 from core.incoming import Checked, Rejected
@@ -23,7 +23,7 @@ from core.intake import Intake, Result
 from core.ledger.fault import in_one_line, is_foreseen
 from core.limits import INBOX_AGAIN_MS, INBOX_EVENTS_MAX, INBOX_STOP_S
 from core.log import Log
-from delivery.dead_letter import DEAD_TOPIC, Dead, at_once, letter, reason_of, shorter
+from delivery.dead.letter import DEAD_TOPIC, Dead, at_once, letter, reason_of, shorter
 from delivery.kafka.records import Incoming, Message, Outgoing, Partition, Record, Refused
 from delivery.kafka_event import TenantRules, events_of_record, tenant_of
 
@@ -263,13 +263,9 @@ class Inbox:
                 if self._faults.pop(of, None) is not None:
                     log.say("inbox.goes_on", of=of)
                 return answer
-            rung = asyncio.Event()
-            alarm = self._alarms.after(INBOX_AGAIN_MS, rung.set)
-            try:
-                if await self._unless_stopped(rung.wait()) is None:
-                    return None
-            finally:
-                alarm.cancel()
+            await self._unless_stopped(pause(self._alarms, INBOX_AGAIN_MS))
+            if self._stopping.is_set():
+                return None
 
     def _waits(self, of: str, error: Exception) -> None:
         if not is_foreseen(error):

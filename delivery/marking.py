@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from core.alarms import Alarms
+from core.alarms import Alarms, pause
 from core.ledger.fault import FAULTS, in_words
 from core.limits import MARK_S
 from core.log import Log
@@ -100,18 +100,13 @@ class Marking(ABC):
                 if fault is None:
                     fault = in_words(error, "the database")
                     log.say("mark.waits", error=fault)
-                await self._pause()
+                await pause(self._alarms, AGAIN_MS)
             else:
                 if number is None:
                     # Whoever leads now says so to others; here it only ends.
                     self._is_closed = True
                 return number
         return None
-
-    async def _pause(self) -> None:
-        pause = asyncio.Event()
-        self._alarms.after(AGAIN_MS, pause.set)
-        await pause.wait()
 
     def close(self) -> None:
         """Hand nothing more out."""

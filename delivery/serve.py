@@ -33,7 +33,7 @@ from delivery.loop import run
 from delivery.reception import Reception
 from delivery.resolver import DnsResolver
 from delivery.service import Service
-from delivery.topics import Topics
+from delivery.topics.clients import Topics
 
 log = Log("serve")
 

@@ -32,7 +32,7 @@ from delivery.carrier import Carrier, Means, closed_outbox
 from delivery.files import open_files_max, shares
 from delivery.leading import Leading, LedTerm
 from delivery.lean_sender import LeanSender
-from delivery.ledger_feed import LedgerFeed
+from delivery.ledger_topic.feed import LedgerFeed
 from delivery.left import Left
 from delivery.schedule import SCHEDULE_S
 from delivery.sender import Sender

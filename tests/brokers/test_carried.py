@@ -12,8 +12,8 @@ from delivery.handover import Handover
 from delivery.kafka.consumer import Consumer
 from delivery.kafka.settings import read
 from delivery.parcel import Of
-from delivery.share import Share
-from delivery.unpacking import Unpacking
+from delivery.station.share import Share
+from delivery.station.unpacking import Unpacking
 from tests.brokers.conftest import KINDS
 from tests.brokers.reader import DEADLINE_S
 from tests.delivery.carried.desk import AnyTerm, Desk

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from kafka import KafkaProducer
 
-from delivery.dead_letter import Dead, letter
+from delivery.dead.letter import Dead, letter
 from delivery.kafka.log_reader import LOG_READ_RECORDS_MAX
 from delivery.kafka.records import Message, Placed, Record
 from tests.brokers.reader import DEADLINE_S

@@ -9,8 +9,8 @@ import pytest
 from core.ledger.unit import Entry, Unit
 from core.model import delivery, webhook
 from delivery.kafka.records import Placed, Refused
-from delivery.ledger_event import Known, message_of, portal_events
-from delivery.ledger_feed import LedgerFeed
+from delivery.ledger_topic.event import Known, message_of, portal_events
+from delivery.ledger_topic.feed import LedgerFeed
 from tests.builders import NOW, WAIT_S, create_webhook, open_office, sent, stream
 from tests.feed.told import ATTEMPT
 

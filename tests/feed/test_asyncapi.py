@@ -14,7 +14,7 @@ from core.incoming import Checked, checked
 from core.settings import Settings
 from delivery.kafka.records import Record
 from delivery.kafka_event import events_of_record
-from delivery.ledger_event import Known, message_of
+from delivery.ledger_topic.event import Known, message_of
 from tests.feed import told
 from tests.feed.schemas import ROOT, check, document, judge, official, schemas_of
 

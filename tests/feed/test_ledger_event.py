@@ -21,7 +21,7 @@ from core.model.delivery import Attempt
 from core.model.portal_event import Proof
 from core.model.topics import TOPICS
 from core.webhook_fields import Fields
-from delivery.ledger_event import CHANGING, Known, message_of, portal_events
+from delivery.ledger_topic.event import CHANGING, Known, message_of, portal_events
 from tests.feed import told
 
 KNOWN = Known({told.HOOK: told.NUMBER}.__getitem__, {told.EVENT: told.RECEIVED})

@@ -18,8 +18,8 @@ from core.limits import LEDGER_FED_BYTES_MAX
 from core.rebuild import rebuild
 from core.seen import Shared
 from delivery.kafka.records import Message, Placed, Refused
-from delivery.ledger_event import again
-from delivery.ledger_feed import RECORD_BYTES
+from delivery.ledger_topic.event import again
+from delivery.ledger_topic.feed import RECORD_BYTES
 from tests.feed.conftest import Desk
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.limits import DEAD_LETTERS_BYTES_MAX, DEAD_LETTERS_MAX, DEAD_REASON_CHARS_MAX
-from delivery.dead_letter import Dead, again, at_once, letter, letter_of, reason_of, shorter
+from delivery.dead.letter import Dead, again, at_once, letter, letter_of, reason_of, shorter
 from delivery.kafka.records import Record
 
 HEADERS = st.lists(st.tuples(st.sampled_from(["mine", "ce_id", "hookledger-cut", "hookledger-topic"]), st.binary()))

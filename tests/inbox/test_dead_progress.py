@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.dead_progress import PROGRESS_BYTES_MAX, Progress, progress_of
+from delivery.dead.progress import PROGRESS_BYTES_MAX, Progress, progress_of
 
 OFFSETS = st.integers(0, 60)
 STRETCHES = st.lists(st.tuples(OFFSETS, OFFSETS).map(lambda pair: tuple(sorted(pair))), max_size=12)

@@ -11,7 +11,7 @@ from core.incoming import events_of
 from delivery.carrier import Carrier, Deliveries, Means, closed_outbox
 from delivery.files import shares
 from delivery.schedule import SCHEDULE_S
-from delivery.station import Station
+from delivery.station.station import Station
 from tests.builders import WAIT_S, open_office
 from tests.delivery.outbox.turned import GOOD, Request, ToldSender, url
 from tests.inbox.broker import Broker, Reading, Writing

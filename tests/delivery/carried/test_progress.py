@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.progress import Progress
+from delivery.station.progress import Progress
 
 
 @given(st.data())

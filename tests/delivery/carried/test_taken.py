@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.limits import CARRIED_MARK_S
-from delivery.taken import AFTER_MS, Memory, key_of
+from delivery.station.taken import AFTER_MS, Memory, key_of
 
 MARK_MS = round(CARRIED_MARK_S * 1_000)
 

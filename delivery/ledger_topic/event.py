@@ -20,8 +20,8 @@ from core.model import delivery, webhook
 from core.model.event import Event
 from core.model.portal_event import Received
 from core.model.topics import TOPICS
-from delivery import ledger_forms as forms
 from delivery.kafka.records import Message, Outcome, Refused
+from delivery.ledger_topic import forms
 
 CONTENT_TYPE = "application/cloudevents+json"
 HEADERS = (("content-type", CONTENT_TYPE.encode()),)

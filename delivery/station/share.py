@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from delivery.progress import Progress
+from delivery.station.progress import Progress
 
 
 class Share:

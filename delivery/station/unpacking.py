@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from core.alarms import pause
 from core.errors import HookledgerError, InvalidInputError
 from core.ledger.fault import FAULTS, in_one_line
 from core.ledger.unit import Unit
@@ -20,10 +21,10 @@ from core.office import Office
 from delivery.kafka.records import Incoming, Record
 from delivery.outcome import stands_in_the_way
 from delivery.parcel import Parcel, decoded, row_of
-from delivery.progress import Place
 from delivery.rows import Row
-from delivery.share import Share
-from delivery.taken import Memory, key_of
+from delivery.station.progress import Place
+from delivery.station.share import Share
+from delivery.station.taken import Memory, key_of
 
 log = Log("station")
 
@@ -160,6 +161,4 @@ class Unpacking:
             else:
                 self.fault = None
                 return answer
-            pause = asyncio.Event()
-            self._office.alarms.after(AGAIN_MS, pause.set)
-            await pause.wait()
+            await pause(self._office.alarms, AGAIN_MS)

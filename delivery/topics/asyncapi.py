@@ -11,8 +11,9 @@ from core.cloud_event import MANDATORY
 from core.incoming import Plain
 from core.model.topics import TOPICS
 from core.settings import Settings
-from delivery import dead_letter, ledger_forms
-from delivery.ledger_event import CONTENT_TYPE, TELLERS, type_of
+from delivery.dead import letter as dead_letter
+from delivery.ledger_topic import forms as ledger_forms
+from delivery.ledger_topic.event import CONTENT_TYPE, TELLERS, type_of
 
 VERSION = "3.0.0"
 """Of AsyncAPI."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
+from core.alarms import pause
 from core.clock import Moment
 from core.gauges import Sample
 from core.ledger.unit import Unit
@@ -24,9 +25,9 @@ from delivery.carrier import Means
 from delivery.gate import Gate
 from delivery.kafka.records import Incoming, Partition, Record
 from delivery.rows import Lane, Row
-from delivery.share import Share
-from delivery.taken import key_of
-from delivery.unpacking import Taken, Unpacking
+from delivery.station.share import Share
+from delivery.station.taken import key_of
+from delivery.station.unpacking import Taken, Unpacking
 from delivery.worker import Workers
 
 log = Log("station")
@@ -133,9 +134,7 @@ class Station:
 
     async def _commit_often(self) -> None:
         while True:
-            pause = asyncio.Event()
-            self._alarms.after(round(CARRIED_COMMIT_S * 1_000), pause.set)
-            await pause.wait()
+            await pause(self._alarms, round(CARRIED_COMMIT_S * 1_000))
             await self._commit({place: share for place, share in self._shares.items() if not share.is_let_go})
 
     async def _commit(self, shares: Mapping[Partition, Share]) -> None:

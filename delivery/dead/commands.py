@@ -21,9 +21,9 @@ from core.incoming import TIME_MS_MAX
 from core.limits import DEAD_SHOWN_CHARS_MAX, FEED_REFUSED_SHOWN_MAX
 from core.options import config_option, json_option, setting_option
 from core.printing import many, print_table
-from delivery.dead_letter import Letter, letter_of
-from delivery.dead_progress import Progress
-from delivery.dead_retry import Fate, Retrying, progress_in, unread
+from delivery.dead.letter import Letter, letter_of
+from delivery.dead.progress import Progress
+from delivery.dead.retry import Fate, Retrying, progress_in, unread
 from delivery.kafka.records import Record
 
 if TYPE_CHECKING:  # what they import is an extra

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from core.alarms import pause
 from core.errors import ConflictError, OverloadedError
 from core.gauges import Sample
 from core.ledger.fault import FAULTS, in_one_line, is_foreseen
@@ -30,7 +31,7 @@ from core.limits import (
 from core.log import Log
 from core.office import Office
 from delivery.kafka.records import Message, Outgoing, Refused
-from delivery.ledger_event import Known, again, message_of, portal_events
+from delivery.ledger_topic.event import Known, again, message_of, portal_events
 
 log = Log("feed")
 
@@ -265,12 +266,7 @@ class LedgerFeed:
                     log.say("feed.goes_on", topic=self._topic)
                 self._fault = None
                 return answer
-            rung = asyncio.Event()
-            alarm = self._office.alarms.after(LEDGER_FED_AGAIN_MS, rung.set)
-            try:
-                await rung.wait()
-            finally:
-                alarm.cancel()
+            await pause(self._office.alarms, LEDGER_FED_AGAIN_MS)
 
     def _waits(self, error: Exception) -> None:
         if not is_foreseen(error):

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from delivery.dead_letter import Letter, again, letter_of
-from delivery.dead_progress import Progress, Stretch, progress_of
+from delivery.dead.letter import Letter, again, letter_of
+from delivery.dead.progress import Progress, Stretch, progress_of
 from delivery.kafka.records import Message, Outgoing, Record, Refused
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from delivery.kafka.cluster import Cluster, Exists, Hidden, NewTopic
-from delivery.topic_differences import Found, found
-from delivery.topic_plan import TopicPlan
+from delivery.topics.differences import Found, found
+from delivery.topics.plan import TopicPlan
 
 
 def looked_at(cluster: Cluster, plans: Sequence[TopicPlan]) -> list[Found]:

@@ -15,10 +15,10 @@ from delivery.carrier import Deliveries
 from delivery.inbox import Inbox
 from delivery.kafka.records import Outgoing, Partition
 from delivery.kafka_event import TenantRules
-from delivery.ledger_feed import LedgerFeed
+from delivery.ledger_topic.feed import LedgerFeed
 from delivery.service import Service
-from delivery.station import Station
-from delivery.topic_plan import Asked, planned
+from delivery.station.station import Station
+from delivery.topics.plan import Asked, planned
 
 if TYPE_CHECKING:  # what it imports is an extra
     from delivery.kafka.consumer import Consumer

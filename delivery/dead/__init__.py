@@ -1,0 +1,1 @@
+"""Records that were no portal events, and giving them back."""

@@ -1,0 +1,1 @@
+"""What is recorded, told on a topic."""
