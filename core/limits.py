@@ -179,6 +179,8 @@ CHECK_MS = 2_000
 """A delivery that was longer than this on its way through Kafka is looked up in the ledger before it is attempted."""
 CARRIED_COMMIT_S = 0.5
 """How often a worker commits how far it has come."""
+CUT_OFF_S = 10.0
+"""With Kafka: a process that the ledger has not answered for so long leaves what it would take to others."""
 LEASE_S = 3.0
 """With a database: so long a leader that is not heard of leads on."""
 SILENT_S = 10.0

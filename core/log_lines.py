@@ -152,6 +152,10 @@ LINES = {
     "kafka.away": Line(ERROR, "the {client} waits, and goes on by itself: {error}"),
     "kafka.back": Line(WARNING, "the {client} is connected again"),
     "kafka.bug": Line(ERROR, "the {client} failed by a fault of ours, and begins anew"),
+    "kafka.leaves": Line(
+        ERROR, "the ledger has not answered for {wait_s} s: others take {what} from Kafka until it answers this process"
+    ),
+    "kafka.joins": Line(INFO, "the ledger answers again: this process takes {what} from Kafka"),
     "kafka.not_closed": Line(WARNING, "the {client} could not be closed within {limit_s:g} s, and is left behind"),
     "kafka.not_released": Line(
         WARNING, "the {client} gave {partitions} away before all that was under way of it had come to its end"

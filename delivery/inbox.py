@@ -9,26 +9,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from core.alarms import Alarms, pause
-from core.errors import OverloadedError
+from core.alarms import pause
 from core.gauges import Sample
 from core.incoming import Checked, Rejected
-from core.intake import Intake, Result
+from core.intake import Result
 from core.ledger.fault import in_one_line, is_foreseen
 from core.limits import INBOX_AGAIN_MS, INBOX_EVENTS_MAX, INBOX_STOP_S
 from core.log import Log
-from delivery.dead.letter import DEAD_TOPIC, Dead, at_once, letter, reason_of, shorter
-from delivery.kafka.records import Incoming, Message, Outgoing, Partition, Record, Refused
+from core.office import Office
+from delivery.dead.burial import Burial
+from delivery.dead.letter import DEAD_TOPIC, Dead, at_once, reason_of
+from delivery.kafka.records import Incoming, Outgoing, Partition, Record
 from delivery.kafka_event import TenantRules, events_of_record, tenant_of
+from delivery.membership import Membership
 
 log = Log("inbox")
 
+TO_LEDGER = "of "
+"""How what waits for the ledger is called."""
 SOURCE = ("kafka",)
 """The way in; each event says the rest by itself."""
 
@@ -50,30 +53,40 @@ class Inbox:
         self,
         incoming: Incoming,
         outgoing: Outgoing,
-        intake: Intake,
-        alarms: Alarms,
+        office: Office,
         *,
         rules: TenantRules | None = None,
         dead_topic: str = DEAD_TOPIC,
     ) -> None:
         """*outgoing* takes the dead; whoever made it closes it."""
-        self._incoming, self._outgoing, self._intake, self._alarms = incoming, outgoing, intake, alarms
-        self._rules, self._dead_topic = rules or TenantRules(), dead_topic
+        self._incoming, self._burial = incoming, Burial(outgoing, dead_topic)
+        self._intake, self._alarms = office.intake, office.alarms
+        self._rules = rules or TenantRules()
         self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._faults: dict[str, str] = {}
         """What waits, and why."""
+        self._unanswered: set[str] = set()
+        """Those of them that wait for an answer of the ledger."""
         self._places: set[Partition] = set()
         """Those of the records under way."""
         self._at_rest = asyncio.Event()
+        self._membership = Membership("portal events", incoming, office.clock, self._is_answered, self._at_rest.set)
         self._uncommitted: dict[Partition, int] = {}
         self._committing: asyncio.Task[None] | None = None
-        self.records = self.events = self.dead = self.under_way = 0
+        self.records = self.events = self.under_way = 0
+
+    @property
+    def dead(self) -> int:
+        """Records that were written to the dead."""
+        return self._burial.count
 
     @property
     def fault(self) -> str | None:
         """Why nothing is taken, or not all of it; None: it is."""
-        return next(iter(self._faults.values()), None) or self._incoming.fault or self._outgoing.fault
+        faults = (*self._faults.values(), self._membership.reason, self._incoming.fault, self._burial.fault)
+        return next((fault for fault in faults if fault is not None), None)
 
     async def samples(self) -> list[Sample]:
         """For `/metrics`."""
@@ -85,18 +98,19 @@ class Inbox:
         ]
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._running = asyncio.create_task(self._run())
+        self._looking = asyncio.create_task(self._membership.look_often(self._alarms))
 
     async def stop(self, wait_s: float = INBOX_STOP_S) -> None:
         """Finish what is under way, within so many seconds, and leave; what waits for the ledger comes again later."""
         self._stopping.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                if self._task is not None:
-                    await asyncio.wait((self._task,))
+                if self._running is not None:
+                    await asyncio.wait((self._running,))
                 if self._committing is not None:
                     await asyncio.wait((self._committing,))
-        tasks = [task for task in (self._task, self._committing) if task is not None]
+        tasks = [task for task in (self._running, self._looking, self._committing) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -155,7 +169,7 @@ class Inbox:
 
     def _is_dead(self, place: Partition) -> bool:
         """What was once dead does not die again."""
-        return place.topic == self._dead_topic
+        return place.topic == self._burial.topic
 
     async def _committed(self, offsets: dict[Partition, int]) -> str:
         return await self._incoming.commit(offsets) or ""
@@ -166,7 +180,7 @@ class Inbox:
         """Those of a partition's records that are dead; None: the inbox was stopped while the rest had to wait."""
         dead: list[Dead] = []
         for stretch in self._stretches(place, records, events_max):
-            results = await self._patiently(f"of {place}", partial(self._append, stretch, {}))
+            results = await self._patiently(f"{TO_LEDGER}{place}", partial(self._append, stretch, {}))
             if results is None:
                 return None
             for read, found in zip(stretch, results, strict=True):
@@ -214,41 +228,9 @@ class Inbox:
     async def _bury(self, dead: Sequence[Dead]) -> bool:
         """Write them to their topic; whether that came to its end before the inbox was stopped."""
         for waiting in at_once(dead):
-            if await self._patiently(f"dead, for {self._dead_topic}", partial(self._send, waiting)) is None:
+            if await self._patiently(f"dead, for {self._burial.topic}", partial(self._burial.bury, waiting)) is None:
                 return False
         return True
-
-    async def _send(self, waiting: list[Dead]) -> bool:
-        """Take from *waiting* what the broker has. OverloadedError when there is something left."""
-        outcomes = await self._outgoing.send([letter(one, self._dead_topic) for one in waiting])
-        refused = {one: outcome for one, outcome in zip(waiting, outcomes, strict=True) if isinstance(outcome, Refused)}
-        for one in list(waiting):
-            if one not in refused:
-                self._is_buried(one, waiting)
-        for one, outcome in refused.items():
-            # It may be for the size of another that both were refused: so as it is once more, then cut.
-            if outcome.is_too_large:
-                forms = chain([letter(one, self._dead_topic)], shorter(one, self._dead_topic))
-                if await self._fits(forms):
-                    self._is_buried(one, waiting)
-        if waiting:
-            raise OverloadedError(refused[waiting[0]].reason)
-        return True
-
-    async def _fits(self, messages: Iterable[Message]) -> bool:
-        """Send the first of these that is not too large; whether there is one."""
-        for message in messages:
-            (outcome,) = await self._outgoing.send([message])
-            if not isinstance(outcome, Refused):
-                return True
-            if not outcome.is_too_large:
-                return False
-        return False
-
-    def _is_buried(self, one: Dead, waiting: list[Dead]) -> None:
-        waiting.remove(one)
-        self.dead += 1
-        log.say("inbox.dead", offset=one.record.offset, partition=str(one.record.place), error=one.reason)
 
     # Patience
 
@@ -260,6 +242,7 @@ class Inbox:
             except Exception as error:  # noqa: BLE001 -- whatever it was, nothing may be lost by it
                 self._waits(of, error)
             else:
+                self._unanswered.discard(of)
                 if self._faults.pop(of, None) is not None:
                     log.say("inbox.goes_on", of=of)
                 return answer
@@ -267,9 +250,15 @@ class Inbox:
             if self._stopping.is_set():
                 return None
 
+    def _is_answered(self) -> bool:
+        return not self._unanswered
+
     def _waits(self, of: str, error: Exception) -> None:
         if not is_foreseen(error):
+            # Others would fare no better with it.
             log.say("inbox.bug", error, of=of)
+        elif of.startswith(TO_LEDGER):
+            self._unanswered.add(of)
         fault = in_one_line(error, "the ledger")
         if self._faults.get(of) != fault:
             log.say("inbox.waits", of=of, error=fault)

@@ -13,16 +13,16 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError, RebalanceInProgressError, RetriableError
+from kafka.errors import KafkaError, RetriableError
 
 from delivery.kafka.ahead import ReadAhead
-from delivery.kafka.client import AGAIN_S, Outage, log, opened, text_of
-from delivery.kafka.commits import Asked, Commits
+from delivery.kafka.client import AGAIN_S, Outage, log, opened
+from delivery.kafka.committing import COMMIT_MS, Committing
 from delivery.kafka.lag import Lag
 from delivery.kafka.reading import record_of
 from delivery.kafka.records import Partition, Record
 from delivery.kafka.settings import Settings
-from delivery.kafka.translate import answer_all, offsets_of, partitions_of
+from delivery.kafka.translate import partitions_of
 
 CONSUMED_RECORDS_MAX = 10_000
 """Records read ahead that nobody has taken; beyond it their partitions are paused until half of them are."""
@@ -36,8 +36,6 @@ CLOSE_S = 12.0
 """How long a client may take to close; then its thread is left behind."""
 POLL_MS = 50
 """How long a look for records waits for some, and what is to be committed for its turn."""
-COMMIT_MS = 1_000
-"""How long one try to commit may hold up the reading."""
 
 Assigned = Callable[[frozenset[Partition]], None]
 Released = Callable[[frozenset[Partition]], Awaitable[None]]
@@ -73,9 +71,9 @@ class Consumer:
         self._assigned, self._released = assigned, released
         self._name = f"consumer of {', '.join(topics)}"
         self._outage = Outage(self._name, settings.servers)
-        self._commits = Commits()
         self._owned: set[Partition] = set()
         self.lag = Lag(topics)
+        self._committing = Committing(self.lag, self._is_going)
         self._release_s = release_s
         self._ends: dict[Partition, int] = {}
         self._member_s: float = self._arguments["session_timeout_ms"] / 1_000 * MEMBER_PART
@@ -83,7 +81,8 @@ class Consumer:
         """When the group last heard of us: of what was asked and is answered, when it was asked."""
         self._ahead = ReadAhead(records_max, bytes_max)
         self._arrived, self._ended = asyncio.Event(), asyncio.Event()
-        self._closing = threading.Event()
+        self._closing, self._is_out = threading.Event(), threading.Event()
+        self._left = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
@@ -119,8 +118,16 @@ class Consumer:
             if not made.done():
                 made.set_result(why)
 
-        self._commits.ask(dict(offsets), lambda why: self._tell(told, why))
+        self._committing.asked.ask(dict(offsets), lambda why: self._tell(told, why))
         return await made
+
+    async def leave(self) -> None:
+        self._left.clear()
+        self._is_out.set()
+        await self._left.wait()
+
+    def join(self) -> None:
+        self._is_out.clear()
 
     async def close(self) -> None:
         self._closing.set()
@@ -130,12 +137,18 @@ class Consumer:
                 await self._ended.wait()
         except TimeoutError:
             log.say("kafka.not_closed", client=self._name, limit_s=CLOSE_S)
-        self._commits.close("it is closed")
+        self._committing.asked.close("it is closed")
+
+    def _is_going(self) -> bool:
+        return self._closing.is_set() or self._is_out.is_set()
 
     # On the thread of the client
 
     def _run(self) -> None:
         while not self._closing.is_set():
+            if self._is_out.is_set():
+                self._stay_out()
+                continue
             try:
                 self._member()
             except (KafkaError, OSError) as error:
@@ -143,9 +156,17 @@ class Consumer:
             except Exception as bug:  # noqa: BLE001 -- of kafka-python or ours: the thread must not end by it
                 log.say("kafka.bug", bug, client=self._name)
                 self._outage.failed(bug)
-            self._closing.wait(AGAIN_S)
-        self._commits.close("it is closed")
+            if not self._is_out.is_set():
+                self._closing.wait(AGAIN_S)
+        self._tell(self._left.set)
+        self._committing.asked.close("it is closed")
         self._tell(self._ended.set)
+
+    def _stay_out(self) -> None:
+        self._heard = -math.inf
+        self._tell(self._left.set)
+        while self._is_out.is_set() and not self._closing.is_set():
+            self._closing.wait(POLL_MS / 1000)
 
     def _member(self) -> None:
         """Be one of the group, until it is left."""
@@ -153,9 +174,9 @@ class Consumer:
         try:
             self._find(network)
             consumer.subscribe(self._topics, listener=_Rebalance(self, consumer, network))
-            while not self._closing.is_set():
+            while not self._is_going():
                 self._look(consumer)
-                self._commit(consumer)
+                self._committing.between(consumer, self._owned)
                 paused = consumer.paused()
                 if self._ahead.is_full():
                     consumer.pause(*(consumer.assignment() - paused))
@@ -167,7 +188,7 @@ class Consumer:
                     self._note_ends(consumer, polled)
                     self._ahead.put([record_of(one) for records in polled.values() for one in records])
                     self._tell(self._arrived.set)
-            self._commit(consumer)
+            self._committing.between(consumer, self._owned)
         finally:
             consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
 
@@ -175,7 +196,7 @@ class Consumer:
         """Wait until all topics are there: a member that joins before would be given nothing of them for long."""
         cluster = network.cluster
         cluster.set_topics(self._topics)
-        while not self._closing.is_set():
+        while not self._is_going():
             missing = [topic for topic in self._topics if not cluster.partitions_for_topic(topic)]
             if not missing:
                 return
@@ -207,23 +228,6 @@ class Consumer:
             if partition not in self._ends:
                 self._ends[partition] = consumer.highwater(theirs) or 0
 
-    def _commit(self, consumer: Any) -> None:
-        asked = self._commits.take(self._owned)
-        if asked:
-            try:
-                consumer.commit(offsets_of(asked), timeout_ms=COMMIT_MS)
-            except KafkaError as error:
-                self._not_committed(asked, error)
-            else:
-                self.lag.committed(offsets_of(asked))
-                answer_all(asked, None)
-
-    def _not_committed(self, asked: list[Asked], error: KafkaError) -> None:
-        if isinstance(error, RetriableError | RebalanceInProgressError):
-            self._commits.put_back(asked)
-        else:
-            answer_all(asked, text_of(error))
-
     def _tell(self, call: Callable[..., object], *words: object) -> None:
         """Call it on the loop."""
         try:
@@ -245,9 +249,9 @@ class Consumer:
         released = self._ask_loop(partitions)
         until = time.monotonic() + self._release_s
         while not released.is_set() and time.monotonic() < until:
-            await self._commit_meanwhile(consumer)
+            await self._committing.within(consumer, self._owned)
             await network._net.sleep(0.005)  # noqa: SLF001 -- it has no other clock
-        await self._commit_meanwhile(consumer)
+        await self._committing.within(consumer, self._owned)
         if not released.is_set():
             log.say("kafka.not_released", client=self._name, partitions=", ".join(map(str, sorted(partitions))))
         self._owned -= partitions
@@ -270,18 +274,6 @@ class Consumer:
 
         self._tell(lambda: running.add(self._loop.create_task(release())))
         return done
-
-    async def _commit_meanwhile(self, consumer: Any) -> None:
-        asked = self._commits.take(self._owned)
-        if asked:
-            try:
-                # What `commit` does, for who is on this thread already.
-                await consumer._coordinator._commit_offsets_sync_async(offsets_of(asked), COMMIT_MS)  # noqa: SLF001
-            except KafkaError as error:
-                self._not_committed(asked, error)
-            else:
-                self.lag.committed(offsets_of(asked))
-                answer_all(asked, None)
 
 
 class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]

@@ -104,6 +104,15 @@ class Incoming(Protocol):
         so; None: it is."""
         ...
 
+    async def leave(self) -> None:
+        """Be out of the group, and read nothing, until `join`. Returns when that is so; records that were read and not
+        taken are gone by then."""
+        ...
+
+    def join(self) -> None:
+        """Be in it again, soon."""
+        ...
+
     async def close(self) -> None:
         """Leave the group; within a limit, whatever the broker does."""
         ...

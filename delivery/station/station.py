@@ -24,6 +24,7 @@ from delivery.broker import InProcessBroker
 from delivery.carrier import Means
 from delivery.gate import Gate
 from delivery.kafka.records import Incoming, Partition, Record
+from delivery.membership import Membership
 from delivery.rows import Lane, Row
 from delivery.station.share import Share
 from delivery.station.taken import key_of
@@ -62,6 +63,7 @@ class Station:
         self._begun: dict[int, Taken] = {}
         """By key: what is under way, or on its way into the ledger."""
         self._unpacking = Unpacking(office, incoming, self._begun.__contains__)
+        self._membership = Membership("deliveries", incoming, office.clock, self._is_answered, self._let_all_go)
         self._young: dict[Row, int] = {}
         """Requests under way that are not slow, the oldest first, and when each began."""
         self._slow: dict[Row, None] = {}
@@ -72,7 +74,7 @@ class Station:
 
     def reasons(self) -> list[str]:
         """Why deliveries wait that could be made."""
-        reasons = (self._unpacking.fault, self._incoming.fault, self.workers.shortage())
+        reasons = (self._unpacking.fault, self._membership.reason, self._incoming.fault, self.workers.shortage())
         return [f"deliveries wait: {reason}" for reason in reasons if reason is not None]
 
     async def samples(self) -> list[Sample]:
@@ -87,7 +89,8 @@ class Station:
         ]
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._commit_often())]
+        tasks = (self._run(), self._commit_often(), self._membership.look_often(self._alarms))
+        self._tasks = [asyncio.create_task(one) for one in tasks]
 
     async def stop(self, wait_s: float) -> int:
         """Begin nothing more, finish what was begun, within so many seconds, and leave the group. How many were cut
@@ -136,6 +139,14 @@ class Station:
         while True:
             await pause(self._alarms, round(CARRIED_COMMIT_S * 1_000))
             await self._commit({place: share for place, share in self._shares.items() if not share.is_let_go})
+
+    def _is_answered(self) -> bool:
+        # The gate is shut while an outcome cannot be recorded.
+        return self._unpacking.fault is None and not self.gate.reasons
+
+    def _let_all_go(self) -> None:
+        shares, self._shares = self._shares, {}
+        self._let_go(shares.values())
 
     async def _commit(self, shares: Mapping[Partition, Share]) -> None:
         """Where it cannot be, whoever reads them again finds them in the ledger."""

@@ -88,8 +88,7 @@ class Topics:
         inbox = Inbox(
             incoming,
             self._writes(),
-            service.office.intake,
-            service.office.alarms,
+            service.office,
             rules=TenantRules(settings.inbox_tenant),
             dead_topic=settings.inbox_dead_topic,
         )

@@ -190,6 +190,56 @@ async def test_who_closes_lets_go_and_leaves(broker, consume):
     await consume(broker, topic).owns(2)
 
 
+async def test_who_closes_while_its_group_waits_for_another_is_not_kept(apache, produce, consume, caplog):
+    """What cannot be committed in the middle of a rebalance comes again: nobody waits for its end."""
+    topic = apache.new_topic(partitions=4)
+    await produce(apache).send(messages(topic, 100))
+    members = first, second = [consume(apache, topic, release_s=60) for _ in range(2)]
+    for one in members:
+        await one.owns(2)
+    # The second keeps the others waiting, who would have joined again.
+    may_go, is_asked = asyncio.Event(), asyncio.Event()
+
+    async def hold(_partitions):
+        is_asked.set()
+        await may_go.wait()
+
+    second.letting_go = hold
+    others = [consume(apache, topic) for _ in range(2)]
+    async with asyncio.timeout(DEADLINE_S):
+        await is_asked.wait()
+        others.append(consume(apache, topic))
+        waiting = await _waits(lambda: asyncio.ensure_future(first.consumer.commit({next(iter(first.owned)): 1})))
+
+    async def finish(partitions):
+        await first.consumer.commit(dict.fromkeys(partitions, 1))
+
+    first.letting_go = finish
+    await first.consumer.close()
+    assert "kafka.not_closed" not in {record.line for record in caplog.records if hasattr(record, "line")}
+    assert await waiting == "its group is left"
+    may_go.set()
+    await _all_is_owned([second, *others], 4)
+
+
+async def _waits(begin):
+    """Begin something again and again until it does not come to an end soon."""
+    while True:
+        task = begin()
+        done, _ = await asyncio.wait({task}, timeout=1.0)
+        if not done:
+            return task
+
+
+async def _all_is_owned(members, count):
+    async with asyncio.timeout(DEADLINE_S):
+        while sum(len(one.owned) for one in members) != count:
+            changes = {asyncio.ensure_future(one.changes()) for one in members}
+            await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
+            for change in changes:
+                change.cancel()
+
+
 async def test_a_member_knows_what_lies_before_it(broker, produce, consume):
     """What its partitions have and is not committed, by topic; nothing when all is."""
     topic = broker.new_topic(partitions=2)

@@ -27,7 +27,7 @@ class Member:
         self.consumer = Consumer(
             read(broker.address, {}), f"{topic}-group", [topic], assigned=lambda _: None, released=self._released
         )
-        self.inbox = Inbox(self.consumer, producer, office.intake, office.alarms, dead_topic=dead_topic)
+        self.inbox = Inbox(self.consumer, producer, office, dead_topic=dead_topic)
         self.inbox.start()
 
     async def _released(self, partitions):

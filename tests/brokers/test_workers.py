@@ -7,9 +7,11 @@ from itertools import count
 
 import pytest
 
+from core.limits import CUT_OFF_S
 from tests.brokers.reader import DEADLINE_S
 from tests.end_to_end.conftest import _crew  # noqa: F401 -- a fixture
 
+TAKEN = 'hookledger_worker_deliveries_total{what="taken"}'
 WEBHOOKS = 16
 UNDER_WAY = 20
 """Events."""
@@ -53,7 +55,7 @@ async def test_who_joins_has_work_and_nothing_is_attempted_twice(apache, over, t
     began = asyncio.get_running_loop().time()
     await crew.start(three="worker")
     async with asyncio.timeout(DEADLINE_S):
-        while not await crew.metric("three", 'hookledger_worker_deliveries_total{what="taken"}'):
+        while not await crew.metric("three", TAKEN):
             pass
     took_s = asyncio.get_running_loop().time() - began
     tell(f"a worker that joined had work {took_s:.1f} s after it was started")
@@ -81,6 +83,43 @@ async def test_what_a_killed_worker_had_is_attempted_by_another(apache, over, te
     assert took_s < OVER_S
     await crew.goes_on("after the kill", tell)
     await crew.ends_well("slow")
+
+
+async def test_what_a_worker_has_that_is_cut_off_from_the_ledger_is_attempted_by_another(
+    apache, over, tmp_path_factory, tell
+):
+    """It leaves its part, which it could not record, and takes one again when the ledger answers it."""
+    crew = over(apache)
+    directory = tmp_path_factory.mktemp("w")
+    crew.connect("two", directory)
+    await crew.begin(api="api", one="outbox", two="worker", three="worker")
+    await webhooks(crew)
+    await _has_taken(crew, "two")
+    await _has_taken(crew, "three")
+    crew.cut_off("two")
+    # Some it still attempts; then it knows that their outcome cannot be recorded.
+    await crew.publish("cut off")
+    await crew.box.came("cut off", times=WEBHOOKS)
+    await crew.serving["two"].logs("the ledger cannot write")
+    await crew.publish("after")
+    took_s = await crew.box.came("after", times=WEBHOOKS, within_s=CUT_OFF_S + OVER_S)
+    tell(f"what a worker had that was cut off from the ledger was attempted by another {took_s:.1f} s later")
+    crew.connect("two", directory)
+    before = await crew.metric("two", TAKEN)
+    await crew.serving["two"].logs("the ledger answers again")
+    await _has_taken(crew, "two", more_than=before)
+    assert crew.box.times("after") == WEBHOOKS
+    await crew.box.came(*crew.titles[1:], times=WEBHOOKS)
+    assert crew.came_after_their_outcome() == []
+
+
+async def _has_taken(crew, name, more_than=0.0):
+    """Wait until a worker has its part, which it shows when there is work."""
+    async with asyncio.timeout(DEADLINE_S):
+        while await crew.metric(name, TAKEN) <= more_than:
+            title = f"for {name} {len(crew.titles)}"
+            await crew.publish(title)
+            await crew.box.came(title, times=WEBHOOKS)
 
 
 async def test_another_outbox_leaves_alone_what_workers_have(apache, over, tell):
@@ -117,7 +156,7 @@ async def test_a_worker_that_stood_still_begins_nothing_that_another_has(apache,
     await crew.box.came("on 3", times=WEBHOOKS)
     await crew.start(three="worker")
     async with asyncio.timeout(DEADLINE_S):
-        while not await crew.metric("three", 'hookledger_worker_deliveries_total{what="taken"}'):
+        while not await crew.metric("three", TAKEN):
             pass
     crew.stand_still("two")
     await _goes_on(crew)

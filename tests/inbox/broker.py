@@ -47,6 +47,10 @@ class Broker:
     def dead(self):
         return self.logs[Partition(DEAD, 0)]
 
+    def wake(self):
+        """Let who waits look again."""
+        self._came.set()
+
     async def came(self):
         self._came.clear()
         await self._came.wait()
@@ -62,7 +66,7 @@ class Reading:
         self.fault: str | None = None
         self.refuses: str | None = None
         """Why no offset is committed."""
-        self.is_closed, self.is_member = False, True
+        self.is_closed, self.is_member, self.is_out = False, True, False
         self.taken = 0
         self.ends: dict[Partition, int] = {}
         """Where partitions ended when they became ours."""
@@ -73,7 +77,7 @@ class Reading:
     async def take(self):
         while not self.is_closed:
             found: list[Record] = []
-            for place, log in self._broker.logs.items():
+            for place, log in () if self.is_out else self._broker.logs.items():
                 if place.topic != DEAD or self._reads_dead:
                     some = log[self._seen.get(place, 0) :][: self._records_max]
                     self._seen[place] = self._seen.get(place, 0) + len(some)
@@ -90,6 +94,14 @@ class Reading:
             return self.refuses
         self._broker.committed.update(offsets)
         return None
+
+    async def leave(self):
+        """Others have all of it, from the committed offsets on."""
+        self.is_out = True
+
+    def join(self):
+        self.is_out, self._seen = False, dict(self._broker.committed)
+        self._broker.wake()
 
     async def close(self):
         self.is_closed = True

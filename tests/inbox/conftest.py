@@ -27,8 +27,7 @@ class Post:
         """An inbox, started."""
         self.reading = Reading(self.broker, records_max, reads_dead=reads_dead)
         self.writing = Writing(self.broker)
-        office, rules = self.office, TenantRules(patterns)
-        inbox = Inbox(self.reading, self.writing, office.intake, office.alarms, rules=rules)
+        inbox = Inbox(self.reading, self.writing, self.office, rules=TenantRules(patterns))
         self.inboxes.append(inbox)
         inbox.start()
         return inbox

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from core.limits import CUT_OFF_S
 from delivery import inbox as inbox_module
 from delivery.kafka.records import Partition
 from tests.builders import BusyDisk
@@ -66,6 +67,43 @@ async def test_another_goes_on_where_one_had_to_give_up(post, monkeypatch):
     await post.done()
     assert post.broker.committed == places
     assert sorted(post.ids(), key=int) == [f"{number}" for number in range(30)]
+
+
+async def test_who_cannot_record_leaves_its_part_to_others_until_it_can(post, monkeypatch):
+    """Where the ledger does not answer this process, another may be answered; what both record is there once."""
+    place, _ = post.broker.put(plain("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(post.office.appender, "append", fails)
+        inbox = post.open()
+        reading = post.reading
+        await post.until(lambda: inbox.fault is not None)
+        before = post.office.clock.now_ms()
+        await post.until(lambda: reading.is_out)
+        assert post.office.clock.now_ms() - before > (CUT_OFF_S - 1) * 1_000
+        # It waits for nothing of what is another's by now.
+        await inbox.released({place})
+        post.broker.put(plain("b"))
+    await post.until(lambda: not reading.is_out)
+    await post.done()
+    assert (post.ids(), inbox.fault) == (["a", "b"], None)
+
+
+async def test_a_fault_of_ours_is_nothing_that_others_could_do_better(post, monkeypatch):
+    """They would all leave their parts, one after the other."""
+
+    async def odd(*_):
+        raise KeyError("odd")
+
+    post.broker.put(plain("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(post.office.intake, "accept", odd)
+        inbox = post.open()
+        await post.until(lambda: inbox.fault is not None)
+        before = post.office.clock.now_ms()
+        await post.until(lambda: post.office.clock.now_ms() > before + 3 * CUT_OFF_S * 1_000)
+        assert not post.reading.is_out
+    await post.done()
+    assert post.ids() == ["a"]
 
 
 async def test_who_stops_while_nothing_comes_has_stopped(post):

@@ -30,7 +30,7 @@ def now_s() -> float:
 
 
 class Ended(NamedTuple):
-    """How a process came to its end: its exit code, whether it was told to, whether it had started."""
+    """How a process came to its end: its exit code, whether it was told to, whether it had started, its last line."""
 
     name: str
     code: int
@@ -38,6 +38,7 @@ class Ended(NamedTuple):
     had_started: bool
     began: float
     ended: float
+    last_said: str
 
 
 class Member:
@@ -80,7 +81,8 @@ class Member:
                     self.has_started |= line == b"ready\n" or line.startswith(b"not ready: ")
             self.url = None
             code = await process.wait()
-            self.ends.append(Ended(self.name, code, self._was_told, self.has_started, began, now_s()))
+            ended, last_said = now_s(), (self.said() or [""])[-1]
+            self.ends.append(Ended(self.name, code, self._was_told, self.has_started, began, ended, last_said))
 
     @property
     def is_running(self) -> bool:

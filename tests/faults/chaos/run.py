@@ -92,7 +92,8 @@ def _processes(world: World) -> list[str]:
             ):
                 continue
             wrong.append(
-                f"{end.name} ended by itself, with {end.code}, at {end.ended:.3f} ({end.ended - end.began:.1f} s)"
+                f"{end.name} ended by itself, with {end.code}, at {end.ended:.3f} ({end.ended - end.began:.1f} s): "
+                f"{end.last_said}"
             )
     return wrong
 
