@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from core.limits import CLOCK_STEP_MS
 
 LOOK_MS = 250
 """So long after a watched clock was compared with the steady one, it is not compared again."""
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Nobody sets it, and it goes on while the machine sleeps."""
@@ -84,7 +86,7 @@ class WatchedClock:
 
 def to_iso(at_ms: int) -> str:
     """`2026-11-23T10:00:00.250Z`, for people; whole seconds lose the fraction."""
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    moment = EPOCH + timedelta(milliseconds=at_ms)
     text = moment.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds")
     return text.replace("+00:00", "Z")
 

@@ -118,6 +118,7 @@ LINES = {
         WARNING, "{deliveries} attempts were cut off by the stop; another worker may make them again"
     ),
     "ledger.hears_nothing": Line(WARNING, "what other processes record is looked for now and then only: {error}"),
+    "ledger.not_told": Line(CRITICAL, "what was recorded, or was not, could not be told to who asked for it"),
     "ledger.connected_again": Line(WARNING, "the database is there again"),
     "ledger.written_again": Line(WARNING, "the ledger is written again"),
     "snapshot.not_kept": Line(WARNING, "no snapshot is kept, and the next start takes longer: {error}"),

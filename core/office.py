@@ -20,7 +20,6 @@ from core.chronicle import Chronicle
 from core.clock import Clock, SystemClock, WatchedClock
 from core.clock_steps import ClockSteps
 from core.data_directory import LEDGER_FILE, VIEWS_FILE, Lock, opened_or_told, prepare
-from core.directory import Directory
 from core.errors import LedgerError
 from core.histogram import Histogram
 from core.history import History
@@ -146,7 +145,9 @@ class Office:
             self._open_files(opened, codec, environment, synchronous)
         else:
             self._open_database(opened, codec, environment, self.database)
-        self.directory, self._snapshot_at = opened_or_told(self.recorder.path, self._read_directory)
+        self.directory, self._snapshot_at = opened_or_told(
+            self.recorder.path, lambda: snapshots.as_recorded(self.reader, self.appender)
+        )
 
     def _open_files(self, opened: ExitStack, codec: Codec, environment: Mapping[str, str], synchronous: str) -> None:
         ledger, views = self.data / LEDGER_FILE, self.data / VIEWS_FILE
@@ -173,13 +174,6 @@ class Office:
         self.master_key = master_key(environment, self.data, self.random, create=False)
         if not check_key(self.recorder, self.master_key):
             raise LedgerError(f"{self.recorder.path} does not know its master key yet: `hookledger migrate` it")
-
-    def _read_directory(self) -> tuple[Directory, int]:
-        directory, position = snapshots.restored(self.reader)
-        for tenant, known in directory.tenants.items():
-            if known.version != self.appender.directory(tenant):
-                raise LedgerError(f"the directory of tenant {tenant!r} does not fold to the version the ledger has")
-        return directory, position
 
     def follow(self, view: View, anew: Callable[[], View]) -> Follower:
         """Keep a view up with the ledger; it starts with `start`. *anew* makes such a view, empty. Blocks."""

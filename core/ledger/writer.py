@@ -242,7 +242,10 @@ class Writer:
         why = "its database does not take it just now" if self.is_shared else self.health.fault
         refusal = OverloadedError(f"the ledger cannot write: {why}; nothing was kept", retry_after_s=wait_s)
         for _, on_answers in done:
-            on_answers(refusal)
+            try:
+                on_answers(refusal)
+            except Exception as bug:  # noqa: BLE001 -- of who asked: the others are to be answered
+                log.say("ledger.not_told", bug)
 
     def close(self) -> None:
         """Nothing is tried any more."""
@@ -259,7 +262,10 @@ class Writer:
         segment = segment_of((unit for units, _ in done for unit in units), appended)
         index = 0
         for units, on_answers in done:
-            on_answers(appended.answers[index : index + len(units)])
+            try:
+                on_answers(appended.answers[index : index + len(units)])
+            except Exception as bug:  # noqa: BLE001 -- of who asked: the others are to be answered
+                log.say("ledger.not_told", bug)
             index += len(units)
         if appended.bodies is not None:
             others = Segment(before, appended.previous, list(appended.missed), appended.bodies)

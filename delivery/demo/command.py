@@ -63,8 +63,9 @@ async def _play(console: Console, data: Path, log: Path) -> tuple[float, list[st
     # Whoever stops the demo stops its processes: an end without goodbye would leave them.
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     started = loop.time()
-    # Somebody's own settings are not for the demo.
-    crew = Crew({"HOOKLEDGER_DATA": str(data), "HOOKLEDGER_CONFIG": os.devnull}, log)
+    # Somebody's own settings are not for the demo, and neither is their ledger; an empty variable is as none.
+    elsewhere = dict.fromkeys(("HOOKLEDGER_DATABASE", "HOOKLEDGER_KAFKA", "HOOKLEDGER_ROLE"), "")
+    crew = Crew({"HOOKLEDGER_DATA": str(data), "HOOKLEDGER_CONFIG": os.devnull, **elsewhere}, log)
     play = Play(console, crew, data)
     try:
         await play.run()

@@ -14,7 +14,6 @@ from core.settings import KAFKA_PREFIX
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 WORDS: dict[str, tuple[str, ...]] = {
     "compression_type": ("gzip", "snappy", "lz4", "zstd"),
-    "isolation_level": ("read_committed", "read_uncommitted"),
     "sasl_mechanism": ("PLAIN", "GSSAPI", "OAUTHBEARER", "SCRAM-SHA-256", "SCRAM-SHA-512", "AWS_MSK_IAM"),
     "security_protocol": ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
 }
@@ -28,6 +27,7 @@ OURS = {
     "enable_idempotence",
     "exclude_internal_topics",
     "group_id",
+    "isolation_level",
     "metric_group_prefix",
     "retries",
     "socks5_proxy",
@@ -35,6 +35,8 @@ OURS = {
     "transactional_id",
 }
 """What hookledger itself decides, so that nothing is lost or doubled by chance."""
+LEAST = {"max_poll_interval_ms": 60_000}
+"""What these must be at least: a group waits so long for a member that finishes what it has begun."""
 SECRET = ("password", "proxy_url")
 """Settings with one of these in their name are never shown."""
 
@@ -152,6 +154,8 @@ def _read(variable: str, name: str, text: str, default: Any) -> Any:
     if isinstance(default, int | float) or name.endswith("_bytes"):
         if not text.isdecimal():
             raise InvalidInputError(f"{variable} is {text!r}, and must be a whole number")
+        if int(text) < LEAST.get(name, 0):
+            raise InvalidInputError(f"{variable} is {text}, and must be at least {LEAST[name]}")
         return int(text)
     if name == "api_version":
         if not all(part.isdecimal() for part in text.split(".")):

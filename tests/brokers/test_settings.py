@@ -57,6 +57,8 @@ def test_other_variables_and_empty_ones_say_nothing():
         ({"WATER": "x"}, "no setting"),
         ({"ACKS": "0"}, "hookledger decides it"),
         ({"GROUP_ID": "x"}, "hookledger decides it"),
+        ({"ISOLATION_LEVEL": "read_uncommitted"}, "hookledger decides it"),
+        ({"MAX_POLL_INTERVAL_MS": "30000"}, "at least 60000"),
         ({"SSL_CONTEXT": "x"}, "no setting"),
         ({"SECURITY_PROTOCOL": "TLS"}, "SASL_SSL"),
         ({"LINGER_MS": "five"}, "whole number"),

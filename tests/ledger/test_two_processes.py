@@ -8,10 +8,12 @@ from itertools import pairwise
 import psycopg
 import pytest
 
+from core import snapshots
 from core.errors import OverloadedError
+from core.ledger.store import Database
 from core.ledger.unit import Entry, StaleDirectory, Unit
 from core.limits import MISSED_EVENTS_MAX
-from tests.builders import SOURCE, WAIT_S, neutral, open_office, sent, set_person, stream
+from tests.builders import NOW, SOURCE, WAIT_S, neutral, open_office, sent, set_person, stream
 from tests.postgres import cut, drop, new_database
 
 
@@ -65,6 +67,30 @@ async def test_who_looks_knows_webhooks_and_deliveries_of_the_other(offices):
     rows = "SELECT number, webhook, outcome FROM history_2"
     assert second.views.rows(rows) == first.views.rows(rows)
     assert [webhook for _, webhook, _ in second.views.rows(rows)] == [made.webhook.number]
+
+
+async def test_who_starts_while_others_write_takes_in_what_they_wrote(offices, tmp_path, monkeypatch):
+    """Also what is recorded between the reading of the directory and the look at its version."""
+    first, second = offices
+    await first.writer.append([told(1)])
+    reads = snapshots.restored
+
+    def meanwhile(reader):
+        found = reads(reader)
+        second.appender.append([told(2)], NOW)
+        return found
+
+    monkeypatch.setattr(snapshots, "restored", meanwhile)
+    data = tmp_path / "third"
+    data.mkdir()
+    third = open_office(data, database=Database(first.recorder.url, first.recorder.schema))
+    try:
+        await third.start()
+        assert third.directory.tenants["2"].version == third.appender.directory("2")
+        (answer,) = await third.writer.append([told(3)])
+        assert answer == third.writer.head
+    finally:
+        await third.close()
 
 
 async def test_who_writes_hears_what_came_before(offices):

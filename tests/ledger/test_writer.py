@@ -115,6 +115,25 @@ async def test_followers_hear_of_commits_in_order_and_without_a_gap(office):
     assert office.writer.head == 2
 
 
+async def test_who_fails_at_its_answer_keeps_nobody_from_theirs(office, caplog):
+    """A fault of one caller is logged, and the others in its commit, and who follows, hear of it all the same."""
+    segments, heard = [], []
+    office.writer.follow(segments.append)
+
+    def fails(_answers):
+        raise KeyError("odd")
+
+    with BusyDisk(office) as disk:
+        office.writer.submit([unit(0)], fails)
+        await disk.submitted()
+        for number in (1, 2, 3):
+            office.writer.submit([unit(number)], fails if number == 1 else heard.append)
+    await asyncio.wait_for(office.writer.settle(), WAIT_S)
+    assert heard == [[3], [4]]
+    assert [(segment.previous, segment.last) for segment in segments] == [(0, 1), (1, 4)]
+    assert [record.line for record in caplog.records] == ["ledger.not_told"] * 2
+
+
 async def test_a_full_disk_is_told_to_all_and_nothing_is_kept(office):
     """While the disk takes nothing, everybody in the commit is told to come again; when it does, they are taken."""
     await office.writer.append([unit(0)])
