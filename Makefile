@@ -27,8 +27,10 @@ demo: $(INSTALLED)
 demo-kafka: $(INSTALLED)
 	$(BIN)/python -m tests.brokers.demo
 
+# One process more than there are processors: many tests wait for a broker or a database.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check
