@@ -16,7 +16,7 @@ COMMANDS: Mapping[str, Named] = {
     "demo": Named(
         "delivery.demo.command:demo", "Show all of it, from nothing, in under a minute; it leaves nothing behind."
     ),
-    "kafka": Named("delivery.topics.commands:kafka_group", "Set up Kafka's topics, and look at them."),
+    "kafka": Named("delivery.kafka_setup.commands:kafka_group", "Set up Kafka's topics, and look at them."),
     "listen": Named(
         "delivery.listen:listen", "Receive deliveries, verify their signatures and show them, until Ctrl-C."
     ),

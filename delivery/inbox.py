@@ -30,8 +30,6 @@ from delivery.membership import Membership
 
 log = Log("inbox")
 
-TO_LEDGER = "of "
-"""How what waits for the ledger is called."""
 SOURCE = ("kafka",)
 """The way in; each event says the rest by itself."""
 
@@ -67,12 +65,11 @@ class Inbox:
         self._looking: asyncio.Task[None] | None = None
         self._faults: dict[str, str] = {}
         """What waits, and why."""
-        self._unanswered: set[str] = set()
-        """Those of them that wait for an answer of the ledger."""
         self._places: set[Partition] = set()
         """Those of the records under way."""
+        self._under_way: asyncio.Task[bool] | None = None
         self._at_rest = asyncio.Event()
-        self._membership = Membership("portal events", incoming, office.clock, self._is_answered, self._at_rest.set)
+        self._membership = Membership("portal events", incoming, office, self._abandon)
         self._uncommitted: dict[Partition, int] = {}
         self._committing: asyncio.Task[None] | None = None
         self.records = self.events = self.under_way = 0
@@ -85,7 +82,7 @@ class Inbox:
     @property
     def fault(self) -> str | None:
         """Why nothing is taken, or not all of it; None: it is."""
-        faults = (*self._faults.values(), self._membership.reason, self._incoming.fault, self._burial.fault)
+        faults = (self._membership.reason, *self._faults.values(), self._incoming.fault, self._burial.fault)
         return next((fault for fault in faults if fault is not None), None)
 
     async def samples(self) -> list[Sample]:
@@ -99,7 +96,7 @@ class Inbox:
 
     def start(self) -> None:
         self._running = asyncio.create_task(self._run())
-        self._looking = asyncio.create_task(self._membership.look_often(self._alarms))
+        self._looking = asyncio.create_task(self._membership.look_often())
 
     async def stop(self, wait_s: float = INBOX_STOP_S) -> None:
         """Finish what is under way, within so many seconds, and leave; what waits for the ledger comes again later."""
@@ -130,12 +127,21 @@ class Inbox:
                 return
             self.under_way, self._places = len(records), {record.place for record in records}
             self._at_rest.clear()
+            batch = self._under_way = asyncio.create_task(self._batch(records))
             try:
-                if not await self._batch(records):
-                    return
+                await asyncio.wait((batch,))
             finally:
+                batch.cancel()
                 self.under_way, self._places = 0, set()
                 self._at_rest.set()
+            if not batch.cancelled() and not batch.result():
+                return
+
+    def _abandon(self) -> None:
+        """What is under way, and what is not committed yet, is for others: they begin before it."""
+        self._uncommitted.clear()
+        if self._under_way is not None:
+            self._under_way.cancel()
 
     async def _batch(self, records: Sequence[Record]) -> bool:
         """Record them all, or write them to the dead; whether that came to its end before the inbox was stopped."""
@@ -180,7 +186,7 @@ class Inbox:
         """Those of a partition's records that are dead; None: the inbox was stopped while the rest had to wait."""
         dead: list[Dead] = []
         for stretch in self._stretches(place, records, events_max):
-            results = await self._patiently(f"{TO_LEDGER}{place}", partial(self._append, stretch, {}))
+            results = await self._patiently(f"of {place}", partial(self._append, stretch, {}))
             if results is None:
                 return None
             for read, found in zip(stretch, results, strict=True):
@@ -236,29 +242,25 @@ class Inbox:
 
     async def _patiently(self, of: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """What *ask* answers, however often it has to be asked; None: the inbox was stopped before it did."""
-        while True:
-            try:
-                answer = await ask()
-            except Exception as error:  # noqa: BLE001 -- whatever it was, nothing may be lost by it
-                self._waits(of, error)
-            else:
-                self._unanswered.discard(of)
-                if self._faults.pop(of, None) is not None:
-                    log.say("inbox.goes_on", of=of)
-                return answer
-            await self._unless_stopped(pause(self._alarms, INBOX_AGAIN_MS))
-            if self._stopping.is_set():
-                return None
-
-    def _is_answered(self) -> bool:
-        return not self._unanswered
+        try:
+            while True:
+                try:
+                    answer = await ask()
+                except Exception as error:  # noqa: BLE001 -- whatever it was, nothing may be lost by it
+                    self._waits(of, error)
+                else:
+                    if of in self._faults:
+                        log.say("inbox.goes_on", of=of)
+                    return answer
+                await self._unless_stopped(pause(self._alarms, INBOX_AGAIN_MS))
+                if self._stopping.is_set():
+                    return None
+        finally:
+            self._faults.pop(of, None)
 
     def _waits(self, of: str, error: Exception) -> None:
         if not is_foreseen(error):
-            # Others would fare no better with it.
             log.say("inbox.bug", error, of=of)
-        elif of.startswith(TO_LEDGER):
-            self._unanswered.add(of)
         fault = in_one_line(error, "the ledger")
         if self._faults.get(of) != fault:
             log.say("inbox.waits", of=of, error=fault)

@@ -8,28 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.alarms import Alarms, pause
-from core.clock import Clock
-from core.limits import CUT_OFF_S
+from core.alarms import pause
+from core.limits import CUT_OFF_S, SILENT_S
 from core.log import Log
+from core.office import Office
 from delivery.kafka.records import Incoming
 
 log = Log("kafka")
 
 LOOK_MS = 500
 """How often it is looked whether the ledger answers."""
+STEADY_S = 2.0
+"""For so long it answers before a group is joined again: by then what others could not record is recorded as well."""
 
 
 class Membership:
     """In the group of *incoming*, which it begins in, or out of it."""
 
-    def __init__(
-        self, what: str, incoming: Incoming, clock: Clock, is_answered: Callable[[], bool], let_go: Callable[[], None]
-    ) -> None:
-        """*what* is read, in words. *is_answered*: whether the ledger has answered all it was asked, as far as that is
-        known. *let_go* is called before the group is left."""
-        self._what, self._incoming, self._clock = what, incoming, clock
-        self._is_answered, self._let_go = is_answered, let_go
+    def __init__(self, what: str, incoming: Incoming, office: Office, let_go: Callable[[], None]) -> None:
+        """*what* is read, in words. *let_go* is called before the group is left."""
+        self._what, self._incoming, self._let_go = what, incoming, let_go
+        self._writer, self._clock, self._alarms = office.writer, office.clock, office.alarms
         self._is_out = False
 
     @property
@@ -37,20 +36,22 @@ class Membership:
         """Why nothing comes; None: it may."""
         return f"others take {self._what}, until the ledger answers this process" if self._is_out else None
 
-    async def look_often(self, alarms: Alarms) -> None:
+    async def look_often(self) -> None:
         """Leave and join, for ever."""
-        answered_at = self._clock.monotonic_ms()
+        answered = silent = self._clock.monotonic_ms()
         while True:
-            await pause(alarms, LOOK_MS)
+            await pause(self._alarms, LOOK_MS)
             now = self._clock.monotonic_ms()
-            if self._is_answered():
-                answered_at = now
-                if self._is_out:
-                    self._is_out = False
-                    log.say("kafka.joins", what=self._what)
-                    self._incoming.join()
-            elif not self._is_out and now - answered_at > CUT_OFF_S * 1_000:
+            if self._writer.health.fault is None and self._writer.waits_s <= SILENT_S:
+                answered = now
+            else:
+                silent = now
+            if self._is_out and now - silent > STEADY_S * 1_000:
+                self._is_out = False
+                log.say("kafka.joins", what=self._what)
+                self._incoming.join()
+            elif not self._is_out and now - answered > CUT_OFF_S * 1_000:
                 self._is_out = True
-                log.say("kafka.leaves", what=self._what, wait_s=CUT_OFF_S)
+                log.say("kafka.leaves", what=self._what, wait_s=f"{CUT_OFF_S:g}")
                 self._let_go()
                 await self._incoming.leave()

@@ -28,12 +28,12 @@ from core.tracing import Tracing
 from core.web import app, operator
 from delivery import roles
 from delivery.connections import Connections
+from delivery.kafka_roles import KafkaRoles
 from delivery.left import Left
 from delivery.loop import run
 from delivery.reception import Reception
 from delivery.resolver import DnsResolver
 from delivery.service import Service
-from delivery.topics.clients import Topics
 
 log = Log("serve")
 
@@ -70,7 +70,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         takes_events=roles.takes_events(settings.role),
     )
     public = Reception(site, lambda: service.is_ready, connections, service.shares.backlog)
-    topics = None if settings.kafka is None else Topics(service, settings, os.environ)
+    over_kafka = None if settings.kafka is None else KafkaRoles(service, settings, os.environ)
     private = Reception(operator.build(service.office, operations()), lambda: service.is_ready)
     try:
         address = await public.open_port(settings.host, settings.port)
@@ -79,8 +79,8 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
         if file is not None:
             click.echo(f"settings are from {file}")
         if await _started(service, stop):
-            if topics is not None:
-                topics.start()
+            if over_kafka is not None:
+                over_kafka.start()
             await private.open_operator(settings.data)
             _say_ready(service)
             log.say("serve.started", version=version("hookledger"), address=address, data=service.place)
@@ -89,7 +89,7 @@ async def _serve(settings: Settings, file: Path | None, lines: LogHandler) -> No
             await stop.wait()
             log.say("serve.stopping", stop_s=settings.stop_s)
     finally:
-        left = await _stop(service, (public, private), topics, settings.stop_s)
+        left = await _stop(service, (public, private), over_kafka, settings.stop_s)
         guard.close()
     if left.waiting is None and left.is_shared:
         log.say("serve.left", finished=left.finished, cut_off=left.cut_off)
@@ -140,22 +140,24 @@ def service_of(settings: Settings, tracing: Tracing | None = None) -> Service:
     )
 
 
-async def _stop(service: Service, receptions: Sequence[Reception], topics: Topics | None, wait_s: float) -> Left:
+async def _stop(
+    service: Service, receptions: Sequence[Reception], over_kafka: KafkaRoles | None, wait_s: float
+) -> Left:
     """Take nothing new and finish what is under way, within the time; the health is told until the end of it."""
     for reception in receptions:
         reception.retire()
     finishing = service.finish(wait_s, *(reception.finish() for reception in receptions))
     cut_off = 0
-    if topics is None:
+    if over_kafka is None:
         await finishing
     else:
-        _, cut_off = await asyncio.gather(finishing, topics.stop_reading())
+        _, cut_off = await asyncio.gather(finishing, over_kafka.stop_reading())
     await asyncio.gather(*(reception.close() for reception in receptions))
-    if topics is not None:
-        await topics.stop_telling()
+    if over_kafka is not None:
+        await over_kafka.stop_telling()
     left = await service.stop(0)
-    if topics is not None:
-        await topics.close()
+    if over_kafka is not None:
+        await over_kafka.close()
     return left._replace(cut_off=left.cut_off + cut_off)
 
 

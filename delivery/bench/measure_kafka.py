@@ -26,8 +26,8 @@ from delivery.kafka.admin import Admin
 from delivery.kafka.producer import Producer
 from delivery.kafka.records import Message, Placed
 from delivery.kafka.settings import read
-from delivery.topics.made import made
-from delivery.topics.plan import Asked, planned
+from delivery.kafka_setup.made import made
+from delivery.kafka_setup.plan import Asked, planned
 
 ROLES = ("outbox", "worker", "inbox")
 CHUNK = 1_000

@@ -24,7 +24,7 @@ class Committing:
         """*is_going*: whether the consumer leaves its group."""
         self.asked, self._lag, self._is_going = Commits(), lag, is_going
 
-    def between(self, consumer: Any, owned: Set[Partition]) -> None:
+    def commit(self, consumer: Any, owned: Set[Partition]) -> None:
         """For who is not within a call of *consumer*."""
         asked = self.asked.take(owned)
         if asked:
@@ -35,7 +35,7 @@ class Committing:
             else:
                 self._is(asked)
 
-    async def within(self, consumer: Any, owned: Set[Partition]) -> None:
+    async def commit_meanwhile(self, consumer: Any, owned: Set[Partition]) -> None:
         """For who was called by it, on the thread of its network: what `commit` does there."""
         asked = self.asked.take(owned)
         if asked:

@@ -81,7 +81,7 @@ class Consumer:
         """When the group last heard of us: of what was asked and is answered, when it was asked."""
         self._ahead = ReadAhead(records_max, bytes_max)
         self._arrived, self._ended = asyncio.Event(), asyncio.Event()
-        self._closing, self._is_out = threading.Event(), threading.Event()
+        self._closing, self._is_to_be_out = threading.Event(), threading.Event()
         self._left = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._run, name=self._name, daemon=True).start()
@@ -123,15 +123,17 @@ class Consumer:
 
     async def leave(self) -> None:
         self._left.clear()
-        self._is_out.set()
-        await self._left.wait()
+        self._is_to_be_out.set()
+        if not self._closing.is_set():
+            await self._left.wait()
 
     def join(self) -> None:
-        self._is_out.clear()
+        self._is_to_be_out.clear()
 
     async def close(self) -> None:
         self._closing.set()
         self._arrived.set()
+        self._left.set()
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._ended.wait()
@@ -140,13 +142,13 @@ class Consumer:
         self._committing.asked.close("it is closed")
 
     def _is_going(self) -> bool:
-        return self._closing.is_set() or self._is_out.is_set()
+        return self._closing.is_set() or self._is_to_be_out.is_set()
 
     # On the thread of the client
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            if self._is_out.is_set():
+            if self._is_to_be_out.is_set():
                 self._stay_out()
                 continue
             try:
@@ -156,7 +158,7 @@ class Consumer:
             except Exception as bug:  # noqa: BLE001 -- of kafka-python or ours: the thread must not end by it
                 log.say("kafka.bug", bug, client=self._name)
                 self._outage.failed(bug)
-            if not self._is_out.is_set():
+            if not self._is_to_be_out.is_set():
                 self._closing.wait(AGAIN_S)
         self._tell(self._left.set)
         self._committing.asked.close("it is closed")
@@ -164,8 +166,8 @@ class Consumer:
 
     def _stay_out(self) -> None:
         self._heard = -math.inf
-        self._tell(self._left.set)
-        while self._is_out.is_set() and not self._closing.is_set():
+        while self._is_to_be_out.is_set() and not self._closing.is_set():
+            self._tell(self._left.set)
             self._closing.wait(POLL_MS / 1000)
 
     def _member(self) -> None:
@@ -176,7 +178,7 @@ class Consumer:
             consumer.subscribe(self._topics, listener=_Rebalance(self, consumer, network))
             while not self._is_going():
                 self._look(consumer)
-                self._committing.between(consumer, self._owned)
+                self._committing.commit(consumer, self._owned)
                 paused = consumer.paused()
                 if self._ahead.is_full():
                     consumer.pause(*(consumer.assignment() - paused))
@@ -188,7 +190,7 @@ class Consumer:
                     self._note_ends(consumer, polled)
                     self._ahead.put([record_of(one) for records in polled.values() for one in records])
                     self._tell(self._arrived.set)
-            self._committing.between(consumer, self._owned)
+            self._committing.commit(consumer, self._owned)
         finally:
             consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
 
@@ -248,11 +250,12 @@ class Consumer:
         self._ahead.forget(partitions)
         released = self._ask_loop(partitions)
         until = time.monotonic() + self._release_s
-        while not released.is_set() and time.monotonic() < until:
-            await self._committing.within(consumer, self._owned)
+        # Who cannot record what is under way has nothing to wait for.
+        while not released.is_set() and not self._is_to_be_out.is_set() and time.monotonic() < until:
+            await self._committing.commit_meanwhile(consumer, self._owned)
             await network._net.sleep(0.005)  # noqa: SLF001 -- it has no other clock
-        await self._committing.within(consumer, self._owned)
-        if not released.is_set():
+        await self._committing.commit_meanwhile(consumer, self._owned)
+        if not released.is_set() and not self._is_to_be_out.is_set():
             log.say("kafka.not_released", client=self._name, partitions=", ".join(map(str, sorted(partitions))))
         self._owned -= partitions
         for partition in partitions:

@@ -16,7 +16,7 @@ from core.alarms import pause
 from core.clock import Moment
 from core.gauges import Sample
 from core.ledger.unit import Unit
-from core.limits import CARRIED_COMMIT_S, CARRY_S, SLOW_MS, TOTAL_S
+from core.limits import CARRIED_COMMIT_S, CARRY_S, TOTAL_S
 from core.log import Log
 from core.model.delivery import AttemptFailed, Delivered, LateAttempt
 from core.office import Office
@@ -26,6 +26,8 @@ from delivery.gate import Gate
 from delivery.kafka.records import Incoming, Partition, Record
 from delivery.membership import Membership
 from delivery.rows import Lane, Row
+from delivery.station.progress import Place
+from delivery.station.room import Room
 from delivery.station.share import Share
 from delivery.station.taken import key_of
 from delivery.station.unpacking import Taken, Unpacking
@@ -45,7 +47,7 @@ class Station:
     def __init__(self, office: Office, means: Means, incoming: Incoming) -> None:
         self._incoming, self._directory = incoming, office.directory
         self._clock, self._alarms = office.clock, office.alarms
-        self._young_max = means.shares.young_requests
+        self._room = Room(office.clock, means.shares.young_requests)
         self._begun_max = means.shares.young_requests + means.shares.old_requests
         self.lanes: dict[int, Lane] = {}
         self._enabled: dict[int, int] = {}
@@ -62,11 +64,11 @@ class Station:
         self._queue: deque[Taken] = deque()
         self._begun: dict[int, Taken] = {}
         """By key: what is under way, or on its way into the ledger."""
-        self._unpacking = Unpacking(office, incoming, self._begun.__contains__)
-        self._membership = Membership("deliveries", incoming, office.clock, self._is_answered, self._let_all_go)
-        self._young: dict[Row, int] = {}
-        """Requests under way that are not slow, the oldest first, and when each began."""
-        self._slow: dict[Row, None] = {}
+        self._tied: dict[int, list[Place]] = {}
+        """By key, other records of what was begun: they are done when that is."""
+        self._unpacking = Unpacking(office, incoming, self._begun.__contains__, self._tie)
+        self._membership = Membership("deliveries", incoming, office, self._let_all_go)
+        self._health = office.writer.health
         self._is_waiting = False
         self._tasks: list[asyncio.Task[None]] = []
         self.late = 0
@@ -83,13 +85,16 @@ class Station:
         return [
             *((name, (what,), count) for what, count in self._unpacking.counts.items()),
             (name, ("late",), self.late),
-            ("hookledger_worker_under_way", ("young",), len(self._young)),
-            ("hookledger_worker_under_way", ("old",), len(self._slow)),
+            ("hookledger_worker_under_way", ("young",), len(self._room.young)),
+            ("hookledger_worker_under_way", ("old",), len(self._room.slow)),
             ("hookledger_worker_waiting", (), len(self._queue)),
         ]
 
     def start(self) -> None:
-        tasks = (self._run(), self._commit_often(), self._membership.look_often(self._alarms))
+        self._health.on_fault.append(self._heed_fault)
+        if self._health.fault is not None:
+            self.gate.shut()
+        tasks = (self._run(), self._commit_often(), self._membership.look_often())
         self._tasks = [asyncio.create_task(one) for one in tasks]
 
     async def stop(self, wait_s: float) -> int:
@@ -140,13 +145,17 @@ class Station:
             await pause(self._alarms, round(CARRIED_COMMIT_S * 1_000))
             await self._commit({place: share for place, share in self._shares.items() if not share.is_let_go})
 
-    def _is_answered(self) -> bool:
-        # The gate is shut while an outcome cannot be recorded.
-        return self._unpacking.fault is None and not self.gate.reasons
-
     def _let_all_go(self) -> None:
         shares, self._shares = self._shares, {}
         self._let_go(shares.values())
+        self._leaving = {share for share in (*self._leaving, *shares.values()) if share.begun}
+
+    def _heed_fault(self, is_at_fault: bool) -> None:
+        """No request is made whose outcome could not be recorded."""
+        if is_at_fault:
+            self.gate.shut()
+        else:
+            self.gate.open()
 
     async def _commit(self, shares: Mapping[Partition, Share]) -> None:
         """Where it cannot be, whoever reads them again finds them in the ledger."""
@@ -201,32 +210,20 @@ class Station:
             taken = self._queue.popleft()
             if taken.key in self._begun:
                 # Its outcome waits for the ledger, for longer than the outbox did.
-                taken.place.leave()
+                self._tie(taken.key, taken.place)
                 continue
             self._begun[taken.key] = taken
             taken.share.begun += 1
-            self._young[taken.row] = self._clock.monotonic_ms()
+            self._room.begin(taken.row)
             self._broker.put(taken.row)
 
     def _has_room(self) -> bool:
-        """Requests that are slow leave their place among the young, as in one process (`delivery/dispatch.py`)."""
         if len(self._begun) >= self._begun_max:
             return False
-        if len(self._young) < self._young_max:
-            return True
-        limit = self._clock.monotonic_ms() - SLOW_MS
-        slow = []
-        for row, began in self._young.items():
-            if began > limit:
-                break
-            slow.append(row)
-        for row in slow:
-            del self._young[row]
-            self._slow[row] = None
-        if not slow:
-            oldest = next(iter(self._young.values()))
-            self._begin_after(oldest - limit)
-        return bool(slow)
+        wait_ms = self._room.wait_ms()
+        if wait_ms:
+            self._begin_after(wait_ms)
+        return not wait_ms
 
     def _begin_after(self, wait_ms: int) -> None:
         def begin() -> None:
@@ -246,14 +243,14 @@ class Station:
             lane.held_until = max(lane.held_until, holds_until)
         if is_good:
             lane.last_success = at[0]
-        self._has_ended(row)
+        self._room.end(row)
         self._begin()
 
     def returned(self, row: Row, *, holds_until: int = 0) -> None:
         """No request was made: it waits for as long as it may, where that is of use."""
         lane, now = self.lanes[row.webhook], self._clock.now_ms()
         lane.held_until = max(lane.held_until, holds_until)
-        self._has_ended(row)
+        self._room.end(row)
         taken = self._begun.pop(key_of(row.number, row.attempt))
         wait_ms = max(lane.held_until - now, 0)
         is_late = self._clock.monotonic_ms() + wait_ms - row.handed_out_at > WITHIN_MS
@@ -265,20 +262,25 @@ class Station:
                 log.say("station.late", delivery=row.number)
             self._unpacking.forget(taken)
             taken.place.leave()
-        taken.share.end()
+        self._has_come_to_an_end(taken)
         self._begin()
 
     def _again(self, taken: Taken) -> None:
         self._wait(taken)
         self._begin()
 
-    def _has_ended(self, row: Row) -> None:
-        if self._young.pop(row, None) is None:
-            self._slow.pop(row, None)
-
     def _recorded(self, unit: Unit) -> None:
         event = unit.entries[0].event
         assert isinstance(event, Delivered | AttemptFailed | LateAttempt)
         taken = self._begun.pop(key_of(event.number, event.attempt.number))
         taken.place.leave()
+        self._has_come_to_an_end(taken)
+
+    def _tie(self, key: int, place: Place) -> None:
+        self._tied.setdefault(key, []).append(place)
+
+    def _has_come_to_an_end(self, taken: Taken) -> None:
+        """Of what was begun: it is recorded, or was not made after all."""
+        for place in self._tied.pop(taken.key, ()):
+            place.leave()
         taken.share.end()

@@ -52,9 +52,16 @@ class Taken(NamedTuple):
 class Unpacking:
     """Reads one batch of records after the other."""
 
-    def __init__(self, office: Office, incoming: Incoming, is_begun: Callable[[int], bool]) -> None:
-        """*is_begun*: whether an attempt, by its key, is under way here, or on its way into the ledger."""
-        self._is_begun = is_begun
+    def __init__(
+        self,
+        office: Office,
+        incoming: Incoming,
+        is_begun: Callable[[int], bool],
+        tie: Callable[[int, Place], None],
+    ) -> None:
+        """*is_begun*: whether an attempt, by its key, is under way here, or on its way into the ledger. *tie*: called
+        with another record of it, which is done when that is."""
+        self._is_begun, self._tie = is_begun, tie
         self._office, self._incoming, self._clock = office, incoming, office.clock
         self._known = office.directory.by_number
         self._memory, self._ledger = Memory(), office.recorder.identity
@@ -67,20 +74,35 @@ class Unpacking:
         """Waits for the ledger where that is to be asked, however long it takes."""
         now = self._clock.now_ms()
         self._memory.prune(now)
-        taken = [one for record, share in records for one in self._opened(record, share, now)]
-        if any(not self._is_followed(one) for one in taken):
-            await self._patiently(lambda: self._office.writer.append([Unit([])]))
-        doubtful = [one for one in taken if one.is_doubtful]
-        over = await self._patiently(partial(self._recorded, doubtful)) if doubtful else {}
+        taken: list[Taken] = []
+        try:
+            for record, share in records:
+                taken += self._opened(record, share, now)
+            over = await self._over(taken)
+        except Exception:
+            # A fault of ours: the outbox hands them out again, and what comes behind them is not to wait for that.
+            self.fault = None
+            for one in taken:
+                self.forget(one)
+                one.place.leave()
+            raise
         wanted = []
         for one in taken:
-            why = over.get(one.key) if self._is_followed(one) else "unwanted"
+            why = over.get(one.key)
             if why is None:
                 wanted.append(one)
             else:
                 one.place.leave()
             self.counts[why or "taken"] += 1
         return wanted
+
+    async def _over(self, taken: Sequence[Taken]) -> dict[int, str]:
+        """Those that are not to be attempted, by their key, and why."""
+        if any(not self._is_followed(one) for one in taken):
+            await self._patiently(lambda: self._office.writer.append([Unit([])]))
+        doubtful = [one for one in taken if one.is_doubtful]
+        over = await self._patiently(partial(self._recorded, doubtful)) if doubtful else {}
+        return over | {one.key: "unwanted" for one in taken if not self._is_followed(one)}
 
     def forget(self, taken: Taken) -> None:
         """It is not attempted here: a second record of it is as good as this one."""
@@ -103,6 +125,7 @@ class Unpacking:
             return []
         memory = self._memory
         keys = [key_of(row.number, row.attempt) for row in rows]
+        begun = [key for key in keys if self._is_begun(key)]
         new = [
             (row, key in memory)
             for row, key in zip(rows, keys, strict=True)
@@ -110,7 +133,9 @@ class Unpacking:
         ]
         self.counts["second"] += len(rows) - len(new)
         memory.add([key_of(row.number, row.attempt) for row, _ in new], parcel.until)
-        place = share.progress.take(record.offset, len(new))
+        place = share.progress.take(record.offset, len(new) + len(begun))
+        for key in begun:
+            self._tie(key, place)
         is_doubtful = record.offset < self._incoming.end(record.place) or now - parcel.handed_out > CHECK_MS
         # What was taken before, and not in time, may be recorded since.
         return [Taken(row, parcel, share, place, is_doubtful or was_taken) for row, was_taken in new]
@@ -135,7 +160,7 @@ class Unpacking:
         return known is not None and known.version >= one.parcel.webhook_version
 
     async def _recorded(self, doubtful: Sequence[Taken]) -> dict[int, str]:
-        """Those that are not to be attempted any more, by their key, and why."""
+        """Those that the ledger does not want attempted any more, by their key, and why."""
         streams = {one.row.delivery for one in doubtful}
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._office.reading, self._office.reader.streams, streams)

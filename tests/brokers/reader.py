@@ -31,11 +31,6 @@ class Reader:
         """Wait until it has so many partitions."""
         await until(self._changed, lambda: len(self.owned) == count)
 
-    async def changes(self) -> None:
-        """Wait until it has more partitions, or fewer."""
-        self._changed.clear()
-        await self._changed.wait()
-
     async def take(self, count: int, *, commit: bool = True) -> list[Record]:
         """The next records, at least so many; they are committed."""
         taken: list[Record] = []

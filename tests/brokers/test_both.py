@@ -209,35 +209,59 @@ async def test_who_closes_while_its_group_waits_for_another_is_not_kept(apache, 
     async with asyncio.timeout(DEADLINE_S):
         await is_asked.wait()
         others.append(consume(apache, topic))
-        waiting = await _waits(lambda: asyncio.ensure_future(first.consumer.commit({next(iter(first.owned)): 1})))
+        # Who has joined again, and is not answered yet, sends no heartbeat.
+        await _until(lambda: not first.consumer.is_member)
 
     async def finish(partitions):
-        await first.consumer.commit(dict.fromkeys(partitions, 1))
+        commits.append(await first.consumer.commit(dict.fromkeys(partitions, 1)))
 
+    commits = []
     first.letting_go = finish
     await first.consumer.close()
-    assert "kafka.not_closed" not in {record.line for record in caplog.records if hasattr(record, "line")}
-    assert await waiting == "its group is left"
+    assert "kafka.not_closed" not in {getattr(record, "line", "") for record in caplog.records}
+    assert commits == ["its group is left"]
     may_go.set()
-    await _all_is_owned([second, *others], 4)
-
-
-async def _waits(begin):
-    """Begin something again and again until it does not come to an end soon."""
-    while True:
-        task = begin()
-        done, _ = await asyncio.wait({task}, timeout=1.0)
-        if not done:
-            return task
-
-
-async def _all_is_owned(members, count):
     async with asyncio.timeout(DEADLINE_S):
-        while sum(len(one.owned) for one in members) != count:
-            changes = {asyncio.ensure_future(one.changes()) for one in members}
-            await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
-            for change in changes:
-                change.cancel()
+        await _until(lambda: sum(len(one.owned) for one in (second, *others)) == 4)
+
+
+async def test_who_is_out_of_its_group_leaves_all_to_others_until_it_joins(apache, produce, consume):
+    """What it has read and not taken is for others, and it does not wait for what is under way; then it has its part
+    again."""
+    topic = apache.new_topic(partitions=2)
+    await produce(apache).send(messages(topic, 100))
+    first = consume(apache, topic, release_s=60)
+    await first.owns(2)
+    read = await first.take(1)
+    never = asyncio.Event()
+
+    async def wait(_partitions):
+        first.owned.clear()
+        await never.wait()
+
+    first.letting_go = wait
+    await first.consumer.leave()
+    assert not first.consumer.is_member
+    second = consume(apache, topic)
+    await second.owns(2)
+    assert len(await second.take(100 - len(read))) == 100 - len(read)
+    first.letting_go = None
+    first.consumer.join()
+    await first.owns(1)
+    await second.owns(1)
+    await first.consumer.leave()
+    await first.consumer.close()
+    await first.consumer.leave()
+    await second.owns(2)
+
+
+async def _until(holds):
+    """Look now and then; whoever calls sets the deadline."""
+    looks = asyncio.Event()
+    while not holds():
+        asyncio.get_running_loop().call_later(0.05, looks.set)
+        await looks.wait()
+        looks.clear()
 
 
 async def test_a_member_knows_what_lies_before_it(broker, produce, consume):

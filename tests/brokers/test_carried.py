@@ -57,7 +57,7 @@ class OverKafka:
         settings, group = read(self._address, {}), f"{self._topic}-workers"
         consumer = Consumer(settings, group, [self._topic], assigned=lambda _: None, released=released)
         self.consumers.append(consumer)
-        unpacking, rows = Unpacking(self._office, consumer, lambda _: False), []
+        unpacking, rows = Unpacking(self._office, consumer, lambda _: False, lambda *_: None), []
 
         async def take():
             while not rows:

@@ -12,8 +12,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from delivery.kafka.admin import Admin
 from delivery.kafka.records import Message
 from delivery.kafka.settings import read
-from delivery.topics.made import made
-from delivery.topics.plan import Asked, planned
+from delivery.kafka_setup.made import made
+from delivery.kafka_setup.plan import Asked, planned
 from tests.brokers.broker import free_port
 from tests.end_to_end.conftest import _place  # noqa: F401 -- a fixture
 

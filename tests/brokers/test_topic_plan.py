@@ -6,8 +6,8 @@ import pytest
 
 from core.errors import InvalidInputError
 from delivery.kafka.cluster import Hidden, TopicSeen
-from delivery.topics.differences import found
-from delivery.topics.plan import Asked, planned
+from delivery.kafka_setup.differences import found
+from delivery.kafka_setup.plan import Asked, planned
 
 NAMES = Asked(("portal.events",), "portal.events.dead", "webhook.deliveries", "webhook.ledger")
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

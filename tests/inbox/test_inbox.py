@@ -222,6 +222,7 @@ async def test_what_it_counts_is_shown(post):
     post.broker.put(b"odd")
     inbox = post.open()
     await post.done()
+    await post.until(lambda: inbox.under_way == 0)
     samples = await inbox.samples()
     assert {name for name, _, _ in samples} <= {metric.name for metric in METRICS}
     assert [value for _, _, value in samples] == [2, 2, 1, 0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from core.limits import CUT_OFF_S
-from delivery import inbox as inbox_module
 from delivery.kafka.records import Partition
 from tests.builders import BusyDisk
 from tests.inbox.broker import TOPIC
@@ -22,14 +21,13 @@ async def test_stopped_in_the_middle_of_a_commit_it_is_finished(post):
     assert (post.ids(), post.broker.committed, post.reading.is_closed) == (["a"], {place: 1}, True)
 
 
-async def test_a_commit_that_does_not_come_is_not_waited_for_without_end(post, monkeypatch):
+async def test_a_commit_that_does_not_come_is_not_waited_for_without_end(post):
     """Beyond the limit the inbox is gone, and has committed nothing; the next one goes on."""
-    monkeypatch.setattr(inbox_module, "INBOX_STOP_S", 0.01)
     place, _ = post.broker.put(plain("a"))
     with BusyDisk(post.office) as disk:
         inbox = post.open()
         await disk.submitted()
-        await inbox.stop()
+        await inbox.stop(0.01)
         assert (post.broker.committed, post.reading.is_closed) == ({}, True)
     post.open()
     await post.done()
@@ -74,14 +72,16 @@ async def test_who_cannot_record_leaves_its_part_to_others_until_it_can(post, mo
     place, _ = post.broker.put(plain("a"))
     with monkeypatch.context() as patch:
         patch.setattr(post.office.appender, "append", fails)
+        patch.setattr(post.office.appender, "probe", fails)
         inbox = post.open()
         reading = post.reading
         await post.until(lambda: inbox.fault is not None)
         before = post.office.clock.now_ms()
         await post.until(lambda: reading.is_out)
         assert post.office.clock.now_ms() - before > (CUT_OFF_S - 1) * 1_000
-        # It waits for nothing of what is another's by now.
+        # It waits for nothing of what is another's by now, and does nothing of it.
         await inbox.released({place})
+        assert (inbox.under_way, "others take portal events" in inbox.fault) == (0, True)
         post.broker.put(plain("b"))
     await post.until(lambda: not reading.is_out)
     await post.done()

@@ -23,7 +23,7 @@ from core.errors import HookledgerError, InvalidInputError
 from core.log_lines import LINES
 from core.metrics import METRICS
 from core.web.app import STATUS
-from delivery.topics import asyncapi
+from delivery.kafka_setup import asyncapi
 from tests.tidy.tree import ROOT, Source, of_product
 
 PAGE = ROOT / "docs" / "reference.md"

@@ -6,7 +6,7 @@ import pytest
 
 from core.ledger.fault import WHAT_TO_DO, rolled_back
 from core.settings import Settings
-from delivery.topics.plan import Asked, TopicPlan, planned
+from delivery.kafka_setup.plan import Asked, TopicPlan, planned
 from tests.tidy.tree import ROOT
 
 PAGE = " ".join((ROOT / "docs" / "operating.md").read_text(encoding="utf-8").split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from delivery.topics import asyncapi
+from delivery.kafka_setup import asyncapi
 from tests.tidy.reference import BOUNDS, LIMITS, NOT_THE_SERVICE, PAGE, TOPICS, all_commands, constants, page
 from tests.tidy.tree import of_product
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 import pytest
 
-from core.limits import CARRIED_MARK_S, CHECK_MS, CUT_OFF_S
+from core.limits import CARRIED_MARK_S, CHECK_MS
 from core.model.delivery import Delivered, LateAttempt
 from delivery.kafka.records import Partition
 from delivery.parcel import decoded, encoded
@@ -89,68 +87,26 @@ async def test_who_is_no_member_begins_nothing_until_it_is_again(desk):
     assert desk.titles == ["e"]
 
 
-async def test_who_cannot_record_leaves_its_part_to_others_until_it_can(desk):
-    """What it has read and not begun is attempted by whoever has the part next, and here only when it is back."""
+async def test_a_fault_of_ours_keeps_nothing_from_being_committed(desk, monkeypatch, caplog):
+    """What it was met with is handed out again later; what comes behind it is done, and done with."""
+
+    def odd(_streams):
+        raise KeyError("odd")
+
     station = desk.station()
+    desk.reading.ends[PLACE] = 1
     await desk.webhook()
-    desk.reply = lambda request: None
-    await desk.events("begun")
-    await desk.until(lambda: desk.requests)
-    # As a worker does when an outcome of it cannot be recorded, until it is.
-    station.gate.shut()
-    await desk.events("waits")
-    await desk.wait(CUT_OFF_S - 1)
-    assert not desk.reading.is_out
-    await desk.wait(2)
-    assert desk.reading.is_out
-    assert any("others take deliveries" in reason for reason in station.reasons())
-    assert (len(station._queue), station._shares) == (0, {})
-    station.gate.open()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.office.reader, "streams", odd)
+        await desk.events("first")
+        await desk.until(lambda: "station.bug" in {record.line for record in caplog.records})
+    await desk.events("second")
     await desk.wait(1)
-    assert not desk.reading.is_out
+    assert (desk.titles, desk.broker.committed[PLACE]) == (["second"], 2)
+    await desk.wait(CARRIED_MARK_S + 1)
+    await desk.wait(1)
+    assert desk.titles == ["second", "first"]
     assert station.reasons() == []
-    await desk.wait(1)
-    assert desk.titles == ["begun", "waits"]
-    for request in desk.requests:
-        request.answer(GOOD)
-    await desk.until(lambda: desk.waiting == 0)
-
-
-async def test_a_short_time_without_the_ledger_is_waited_for(desk):
-    """Also several of them."""
-    station = desk.station()
-    for _ in range(3):
-        station.gate.shut()
-        await desk.wait(CUT_OFF_S - 1)
-        station.gate.open()
-        await desk.wait(1)
-        assert not desk.reading.is_out
-
-
-async def test_a_partition_is_let_go_when_what_was_begun_is_recorded_and_committed(desk):
-    """Nothing more of it is begun; what waited is the next one's."""
-    station = desk.station()
-    await desk.webhook()
-    desk.reply = lambda request: None
-    await desk.events("begun")
-    await desk.until(lambda: desk.requests)
-    desk.reading.is_member = False
-    await desk.events("waits")
-    await desk.settle()
-    releasing = asyncio.ensure_future(station.released({PLACE}))
-    await desk.settle()
-    desk.reading.is_member = True
-    await desk.wait(1)
-    assert desk.titles == ["begun"]
-    assert not releasing.done()
-    desk.requests[0].answer(GOOD)
-    await desk.until(releasing.done)
-    assert desk.broker.committed[PLACE] == 1
-    desk.reply = lambda request: GOOD
-    desk.reading._seen[PLACE] = 1
-    desk.broker._came.set()
-    await desk.wait(1)
-    assert desk.titles == ["begun", "waits"]
 
 
 async def test_what_waits_for_the_ledger_is_not_attempted_again(desk):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from delivery.kafka.cluster import Cluster, Exists, Hidden, NewTopic
-from delivery.topics.differences import Found, found
-from delivery.topics.plan import TopicPlan
+from delivery.kafka_setup.differences import Found, found
+from delivery.kafka_setup.plan import TopicPlan
 
 
 def looked_at(cluster: Cluster, plans: Sequence[TopicPlan]) -> list[Found]:

@@ -13,10 +13,10 @@ from core.epilog import epilog
 from core.errors import InvalidInputError, LedgerError
 from core.options import config_option, json_option, setting_option
 from core.printing import many, one_line, print_table
-from delivery.topics import asyncapi as documents
-from delivery.topics.differences import WELL, Found
-from delivery.topics.made import looked_at, made
-from delivery.topics.plan import TOPIC_PARTITIONS_MAX, TOPIC_REPLICATION_MAX, Asked, planned
+from delivery.kafka_setup import asyncapi as documents
+from delivery.kafka_setup.differences import WELL, Found
+from delivery.kafka_setup.made import looked_at, made
+from delivery.kafka_setup.plan import TOPIC_PARTITIONS_MAX, TOPIC_REPLICATION_MAX, Asked, planned
 
 if TYPE_CHECKING:  # what it imports is an extra
     from delivery.kafka.admin import Admin

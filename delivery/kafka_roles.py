@@ -15,10 +15,10 @@ from delivery.carrier import Deliveries
 from delivery.inbox import Inbox
 from delivery.kafka.records import Outgoing, Partition
 from delivery.kafka_event import TenantRules
+from delivery.kafka_setup.plan import Asked, planned
 from delivery.ledger_topic.feed import LedgerFeed
 from delivery.service import Service
 from delivery.station.station import Station
-from delivery.topics.plan import Asked, planned
 
 if TYPE_CHECKING:  # what it imports is an extra
     from delivery.kafka.consumer import Consumer
@@ -30,7 +30,7 @@ STATION_RECORDS_MAX = 256
 few enough that another worker is not kept from much."""
 
 
-class Topics:
+class KafkaRoles:
     """Made before the service starts, within the loop; reads from `start` to `stop_reading`."""
 
     inbox: Inbox | None = None

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from core.printing import many
 from delivery.kafka.cluster import Hidden, TopicSeen
-from delivery.topics.plan import Number, Rule, TopicPlan
+from delivery.kafka_setup.plan import Number, Rule, TopicPlan
 
 State = Literal["created", "same", "differs", "wrong", "missing", "refused"]
 """`differs` works all the same, `wrong` does not work well, `refused` could not be looked at or made."""

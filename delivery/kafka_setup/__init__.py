@@ -1,0 +1,1 @@
+"""Kafka's topics: as they should be, as they are, and what goes through them."""
