@@ -80,6 +80,11 @@ def plain(*given, **said):
     return json.dumps(event(*given, **said)).encode()
 
 
+async def odd(*_):
+    """Instead of what takes events: a fault of ours."""
+    raise KeyError("odd")
+
+
 def fails(*_, **__):
     """Instead of what writes."""
     raise sqlite3.OperationalError("disk I/O error")

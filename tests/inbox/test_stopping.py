@@ -8,7 +8,7 @@ from core.limits import CUT_OFF_S
 from delivery.kafka.records import Partition
 from tests.builders import BusyDisk
 from tests.inbox.broker import TOPIC
-from tests.inbox.conftest import fails, plain
+from tests.inbox.conftest import fails, odd, plain
 
 
 async def test_stopped_in_the_middle_of_a_commit_it_is_finished(post):
@@ -90,9 +90,6 @@ async def test_who_cannot_record_leaves_its_part_to_others_until_it_can(post, mo
 
 async def test_a_fault_of_ours_is_nothing_that_others_could_do_better(post, monkeypatch):
     """They would all leave their parts, one after the other."""
-
-    async def odd(*_):
-        raise KeyError("odd")
 
     post.broker.put(plain("a"))
     with monkeypatch.context() as patch:

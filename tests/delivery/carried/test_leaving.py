@@ -18,11 +18,7 @@ PLACE = Partition(TOPIC, 0)
 async def test_who_cannot_record_leaves_its_part_to_others_until_it_can(desk, monkeypatch):
     """What it has read and not begun is attempted by whoever has the part next, and here only when it is back. What it
     had begun is recorded, is not sent again, and nothing is committed past it before."""
-    station = desk.station()
-    await desk.webhook()
-    desk.reply = lambda request: None
-    await desk.events("begun")
-    await desk.until(lambda: desk.requests)
+    station = await begun(desk)
     desk.reading.is_member = False
     await desk.events("waits")
     await desk.settle()
@@ -50,6 +46,16 @@ async def test_who_cannot_record_leaves_its_part_to_others_until_it_can(desk, mo
     assert (desk.titles, desk.broker.committed[PLACE]) == (["begun", "waits"], 2)
 
 
+async def begun(desk):
+    """A worker process that has one request under way, which hangs."""
+    station = desk.station()
+    await desk.webhook()
+    desk.reply = lambda request: None
+    await desk.events("begun")
+    await desk.until(lambda: desk.requests)
+    return station
+
+
 def silence(desk, patch):
     """Nothing can be recorded, and what looks whether it can finds that."""
     patch.setattr(desk.office.appender, "append", fails)
@@ -58,11 +64,7 @@ def silence(desk, patch):
 
 async def test_what_is_read_again_while_it_is_under_way_is_not_committed_before_it_is_recorded(desk):
     """Who comes back finds the record that it had begun: it is done when that is."""
-    station = desk.station()
-    await desk.webhook()
-    desk.reply = lambda request: None
-    await desk.events("begun")
-    await desk.until(lambda: desk.requests)
+    station = await begun(desk)
     station._let_all_go()
     await desk.reading.leave()
     desk.reading.join()
@@ -77,11 +79,7 @@ async def test_what_is_read_again_while_it_is_under_way_is_not_committed_before_
 
 async def test_who_stops_after_it_has_left_finishes_what_it_had_begun(desk):
     """Nobody else is kept from it, and it is not sent twice without need."""
-    station = desk.station()
-    await desk.webhook()
-    desk.reply = lambda request: None
-    await desk.events("begun")
-    await desk.until(lambda: desk.requests)
+    station = await begun(desk)
     station._let_all_go()
     stopping = asyncio.ensure_future(station.stop(WAIT_S))
     await desk.settle()
@@ -109,11 +107,7 @@ async def test_a_short_time_without_the_ledger_is_waited_for(desk, monkeypatch):
 
 async def test_a_partition_is_let_go_when_what_was_begun_is_recorded_and_committed(desk):
     """Nothing more of it is begun; what waited is the next one's."""
-    station = desk.station()
-    await desk.webhook()
-    desk.reply = lambda request: None
-    await desk.events("begun")
-    await desk.until(lambda: desk.requests)
+    station = await begun(desk)
     desk.reading.is_member = False
     await desk.events("waits")
     await desk.settle()
