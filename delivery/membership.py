@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.alarms import pause
-from core.limits import CUT_OFF_S, SILENT_S
+from core.limits import CUT_OFF_S
 from core.log import Log
 from core.office import Office
 from delivery.kafka.records import Incoming
@@ -42,9 +42,11 @@ class Membership:
         while True:
             await pause(self._alarms, LOOK_MS)
             now = self._clock.monotonic_ms()
-            if self._writer.health.fault is None and self._writer.waits_s <= SILENT_S:
-                answered = now
-            else:
+            waits_ms = round(self._writer.waits_s * 1_000)
+            if self._writer.health.fault is None:
+                # A network may have dropped what it was asked.
+                answered = max(answered, now - waits_ms)
+            if self._writer.health.fault is not None or waits_ms > LOOK_MS:
                 silent = now
             if self._is_out and now - silent > STEADY_S * 1_000:
                 self._is_out = False
