@@ -154,7 +154,8 @@ LINES = {
     "kafka.back": Line(WARNING, "the {client} is connected again"),
     "kafka.bug": Line(ERROR, "the {client} failed by a fault of ours, and begins anew"),
     "kafka.leaves": Line(
-        ERROR, "the ledger has not answered for {wait_s} s: others take {what} from Kafka until it answers this process"
+        ERROR,
+        "the ledger has not answered for {wait_s} s: {what} from Kafka are left to others until it answers us",
     ),
     "kafka.joins": Line(INFO, "the ledger answers again: this process takes {what} from Kafka"),
     "kafka.not_closed": Line(WARNING, "the {client} could not be closed within {limit_s:g} s, and is left behind"),

@@ -125,6 +125,9 @@ class Inbox:
             records = await self._patiently("to be taken", lambda: self._unless_stopped(self._incoming.take()))
             if not records:
                 return
+            if self._membership.is_out:
+                # They were read before it left.
+                continue
             self.under_way, self._places = len(records), {record.place for record in records}
             self._at_rest.clear()
             batch = self._under_way = asyncio.create_task(self._batch(records))
@@ -149,9 +152,7 @@ class Inbox:
         for record in records:
             partitions[record.place].append(record)
         events_max = max(INBOX_EVENTS_MAX // len(partitions), 1)
-        ended = await asyncio.gather(
-            *[self._record(place, some, events_max) for place, some in partitions.items() if not self._is_dead(place)]
-        )
+        ended = await asyncio.gather(*[self._record(place, some, events_max) for place, some in partitions.items()])
         dead = [one for found in ended if found is not None for one in found]
         if None in ended or not await self._bury(dead):
             return False
@@ -172,10 +173,6 @@ class Inbox:
             refused = await self._patiently("to be committed", partial(self._committed, offsets))
             if refused:
                 log.say("inbox.not_committed", error=refused)
-
-    def _is_dead(self, place: Partition) -> bool:
-        """What was once dead does not die again."""
-        return place.topic == self._burial.topic
 
     async def _committed(self, offsets: dict[Partition, int]) -> str:
         return await self._incoming.commit(offsets) or ""

@@ -29,12 +29,12 @@ class Membership:
         """*what* is read, in words. *let_go* is called before the group is left."""
         self._what, self._incoming, self._let_go = what, incoming, let_go
         self._writer, self._clock, self._alarms = office.writer, office.clock, office.alarms
-        self._is_out = False
+        self.is_out = False
 
     @property
     def reason(self) -> str | None:
         """Why nothing comes; None: it may."""
-        return f"others take {self._what}, until the ledger answers this process" if self._is_out else None
+        return f"{self._what} are left to others, until the ledger answers this process" if self.is_out else None
 
     async def look_often(self) -> None:
         """Leave and join, for ever."""
@@ -48,12 +48,12 @@ class Membership:
                 answered = max(answered, now - waits_ms)
             if self._writer.health.fault is not None or waits_ms > LOOK_MS:
                 silent = now
-            if self._is_out and now - silent > STEADY_S * 1_000:
-                self._is_out = False
+            if self.is_out and now - silent > STEADY_S * 1_000:
+                self.is_out = False
                 log.say("kafka.joins", what=self._what)
                 self._incoming.join()
-            elif not self._is_out and now - answered > CUT_OFF_S * 1_000:
-                self._is_out = True
+            elif not self.is_out and now - answered > CUT_OFF_S * 1_000:
+                self.is_out = True
                 log.say("kafka.leaves", what=self._what, wait_s=f"{CUT_OFF_S:g}")
                 self._let_go()
                 await self._incoming.leave()

@@ -166,6 +166,10 @@ class Consumer:
 
     def _stay_out(self) -> None:
         self._heard = -math.inf
+        # However the client came to its end: what it had is for others.
+        self._ahead.take()
+        self._owned.clear()
+        self._ends.clear()
         while self._is_to_be_out.is_set() and not self._closing.is_set():
             self._tell(self._left.set)
             self._closing.wait(POLL_MS / 1000)

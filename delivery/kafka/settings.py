@@ -35,8 +35,8 @@ OURS = {
     "transactional_id",
 }
 """What hookledger itself decides, so that nothing is lost or doubled by chance."""
-LEAST = {"max_poll_interval_ms": 60_000}
-"""What these must be at least: a group waits so long for a member that finishes what it has begun."""
+LEAST = {"max_poll_interval_ms": 60_000, "max_poll_records": 1, "request_timeout_ms": 1_000, "session_timeout_ms": 1}
+"""What these must be at least. A group waits the first of them for a member that finishes what it has begun."""
 SECRET = ("password", "proxy_url")
 """Settings with one of these in their name are never shown."""
 
@@ -117,7 +117,14 @@ def read(servers: str, environment: Mapping[str, str]) -> Settings:
             if name not in known:
                 raise InvalidInputError(f"{variable} is no setting of kafka-python; {_near(name, known)}")
             said[name] = _read(variable, name, text, known[name])
-    return Settings(_servers(servers), said)
+    settings = Settings(_servers(servers), said)
+    consumer = settings.consumer()
+    if consumer["heartbeat_interval_ms"] >= consumer["session_timeout_ms"]:
+        raise InvalidInputError(
+            f"{KAFKA_PREFIX}HEARTBEAT_INTERVAL_MS is {consumer['heartbeat_interval_ms']}, and must be less than "
+            f"{KAFKA_PREFIX}SESSION_TIMEOUT_MS, {consumer['session_timeout_ms']}"
+        )
+    return settings
 
 
 def _servers(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -103,21 +104,23 @@ def lag(
     deliveries_group: str,
     as_json: bool,
 ) -> None:
-    """Show how far inboxes and workers have read, and how much lies before them."""
+    """Show how far inboxes and workers have read, and how much lies before them; exit code 1: a topic is not there."""
     read: dict[str, list[str]] = {inbox_group: list(dict.fromkeys(inbox_topic))}
     # Both may share one group.
     read[deliveries_group] = [*read.get(deliveries_group, []), deliveries_topic]
     with _admin(kafka) as admin:
         standings = admin.standings(read)
     there = {one.topic for one in standings}
-    for topic in dict.fromkeys(topic for topics in read.values() for topic in topics if topic not in there):
+    missing = dict.fromkeys(topic for topics in read.values() for topic in topics if topic not in there)
+    for topic in missing:
         click.echo(f"there is no topic {topic}, or we may not see it: `hookledger kafka init` says which", err=True)
     if as_json:
         print_json([one._asdict() for one in standings])
-        return
+        sys.exit(1 if missing else 0)
     numbers = [(one.committed, one.end, one.lag, "–" if one.members is None else one.members) for one in standings]
     rows = [(one.group, one.topic, *map(str, said)) for one, said in zip(standings, numbers, strict=True)]
     print_table(("group", "topic", "committed", "end", "lag", "members"), rows)
+    sys.exit(1 if missing else 0)
 
 
 @kafka_group.command(epilog=epilog("hookledger kafka asyncapi > asyncapi.json"))

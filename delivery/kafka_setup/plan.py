@@ -91,7 +91,6 @@ def planned(asked: Asked, brokers: int) -> list[TopicPlan]:
     events = [
         TopicPlan(name, "portal events", partitions, needed, copies, (*_events(), *_safe(copies)))
         for name in dict.fromkeys(asked.events)
-        if name != asked.dead
     ]
     return [
         *events,
@@ -109,13 +108,11 @@ def planned(asked: Asked, brokers: int) -> list[TopicPlan]:
 
 
 def _check(asked: Asked) -> None:
-    """One topic is for one thing; only the dead may be read again as events."""
+    """One topic is for one thing."""
     names = [*dict.fromkeys(asked.events), asked.dead, asked.deliveries, asked.ledger]
     for name in names:
         if NAME.match(name) is None or name in (".", ".."):
             raise InvalidInputError(f"{name!r} is no name of a topic: letters, digits, '.', '_' and '-', at most 249")
-    if asked.dead in asked.events:
-        names.remove(asked.dead)
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise InvalidInputError(f"the topic {twice[0]!r} is named for two things: give each a topic of its own")

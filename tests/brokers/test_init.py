@@ -148,4 +148,4 @@ async def test_lag_is_how_much_lies_before_each_group(broker, place, produce, co
     assert (first["members"], second["members"]) in ((1, 0), (None, None))
     assert "there is no topic lag.none" in ran.err
     shown = await place.run(*asked)
-    assert (shown.code, len(shown.out.splitlines())) == (0, 3)
+    assert (ran.code, shown.code, len(shown.out.splitlines())) == (1, 1, 3)

@@ -59,6 +59,8 @@ def test_other_variables_and_empty_ones_say_nothing():
         ({"GROUP_ID": "x"}, "hookledger decides it"),
         ({"ISOLATION_LEVEL": "read_uncommitted"}, "hookledger decides it"),
         ({"MAX_POLL_INTERVAL_MS": "30000"}, "at least 60000"),
+        ({"MAX_POLL_RECORDS": "0"}, "at least 1"),
+        ({"HEARTBEAT_INTERVAL_MS": "6000"}, "less than HOOKLEDGER_KAFKA_SESSION_TIMEOUT_MS"),
         ({"SSL_CONTEXT": "x"}, "no setting"),
         ({"SECURITY_PROTOCOL": "TLS"}, "SASL_SSL"),
         ({"LINGER_MS": "five"}, "whole number"),

@@ -105,7 +105,7 @@ async def test_what_a_worker_has_that_is_cut_off_from_the_ledger_is_attempted_by
     # What it is given it still attempts; then it knows that the outcome cannot be recorded.
     await crew.publish("cut off")
     await crew.box.came("cut off", times=WEBHOOKS)
-    await crew.serving["two"].logs("others take deliveries")
+    await crew.serving["two"].logs("deliveries from Kafka are left to others")
     left_s = asyncio.get_running_loop().time() - began
     await crew.publish("after")
     took_s = await crew.box.came("after", times=WEBHOOKS)

@@ -57,11 +57,10 @@ class Broker:
 
 
 class Reading:
-    """An Incoming: all partitions of all topics, but the dead where nobody says otherwise, from the committed offsets
-    on."""
+    """An Incoming: all partitions of all topics but the dead, from the committed offsets on."""
 
-    def __init__(self, broker, records_max=100, *, reads_dead=False):
-        self._broker, self._records_max, self._reads_dead = broker, records_max, reads_dead
+    def __init__(self, broker, records_max=100):
+        self._broker, self._records_max = broker, records_max
         self._seen = dict(broker.committed)
         self.fault: str | None = None
         self.refuses: str | None = None
@@ -78,7 +77,7 @@ class Reading:
         while not self.is_closed:
             found: list[Record] = []
             for place, log in () if self.is_out else self._broker.logs.items():
-                if place.topic != DEAD or self._reads_dead:
+                if place.topic != DEAD:
                     some = log[self._seen.get(place, 0) :][: self._records_max]
                     self._seen[place] = self._seen.get(place, 0) + len(some)
                     found += some
@@ -96,7 +95,12 @@ class Reading:
         return None
 
     async def leave(self):
-        """Others have all of it, from the committed offsets on."""
+        """Others have all of it, from the committed offsets on. What is there already is read until a little later."""
+        loop = asyncio.get_running_loop()
+        for _ in range(20):
+            turn = loop.create_future()
+            loop.call_soon(turn.set_result, None)
+            await turn
         self.is_out = True
 
     def join(self):

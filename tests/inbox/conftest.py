@@ -23,9 +23,9 @@ class Post:
         self.broker = Broker()
         self.inboxes: list[Inbox] = []
 
-    def open(self, *, records_max=100, patterns=(), reads_dead=False):
+    def open(self, *, records_max=100, patterns=()):
         """An inbox, started."""
-        self.reading = Reading(self.broker, records_max, reads_dead=reads_dead)
+        self.reading = Reading(self.broker, records_max)
         self.writing = Writing(self.broker)
         inbox = Inbox(self.reading, self.writing, self.office, rules=TenantRules(patterns))
         self.inboxes.append(inbox)

@@ -8,8 +8,7 @@ import pytest
 
 from core.limits import CUT_OFF_S
 from core.metrics import METRICS
-from delivery.kafka.records import Partition
-from tests.inbox.broker import DEAD, TOPIC
+from tests.inbox.broker import TOPIC
 from tests.inbox.conftest import event, fails, plain
 
 AWAY = "the broker does not answer"
@@ -228,15 +227,6 @@ async def test_what_it_counts_is_shown(post):
     assert [value for _, _, value in samples] == [2, 2, 1, 0]
     assert post.office.tally.accepted["kafka"] == 2
     assert post.office.tally.rejected["kafka", "not_json"] == 1
-
-
-async def test_what_is_dead_does_not_die_again(post):
-    """Should somebody read the dead as well, they are passed over."""
-    post.broker.put(b"odd")
-    inbox = post.open(reads_dead=True)
-    await post.until(lambda: inbox.records == 2 and Partition(DEAD, 0) in post.broker.committed)
-    assert (len(post.broker.dead), inbox.dead) == (1, 1)
-    assert post.broker.committed[Partition(DEAD, 0)] == 1
 
 
 @pytest.mark.parametrize("port", ["reading", "writing"])

@@ -31,7 +31,7 @@ async def test_who_cannot_record_leaves_its_part_to_others_until_it_can(desk, mo
         assert (desk.reading.is_out, desk.titles) == (False, ["begun"])
         await desk.wait(2)
         assert desk.reading.is_out
-        assert any("others take deliveries" in reason for reason in station.reasons())
+        assert any("deliveries are left to others" in reason for reason in station.reasons())
         assert (len(station._queue), station._shares) == (0, {})
     await desk.wait(1)
     await desk.wait(STEADY_S - 1)
