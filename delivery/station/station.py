@@ -202,7 +202,7 @@ class Station:
 
     def _begin(self) -> None:
         """Give to workers what waits, as far as there is room, and for as long as it is ours."""
-        while self._queue and not self.gate.reasons and self._has_room():
+        while self._queue and not (self.gate.reasons or self._membership.is_out) and self._has_room():
             if not self._incoming.is_member:
                 # Another may have these partitions by now; whether that is so is known soon.
                 self._begin_after(MEMBER_AGAIN_MS)
