@@ -79,8 +79,7 @@ class Unpacking:
             for record, share in records:
                 taken += self._opened(record, share, now)
             over = await self._over(taken)
-        except Exception:
-            # A fault of ours: the outbox hands them out again, and what comes behind them is not to wait for that.
+        except Exception:  # a fault of ours: the outbox hands them out again, and what comes behind them need not wait
             self.fault = None
             for one in taken:
                 self.forget(one)
@@ -129,7 +128,7 @@ class Unpacking:
         new = [
             (row, key in memory)
             for row, key in zip(rows, keys, strict=True)
-            if not memory.is_known(key, parcel.handed_out) and not self._is_begun(key)
+            if key not in begun and not memory.is_known(key, parcel.handed_out)
         ]
         self.counts["second"] += len(rows) - len(new)
         memory.add([key_of(row.number, row.attempt) for row, _ in new], parcel.until)

@@ -14,9 +14,8 @@ TAKEN = 'hookledger_worker_deliveries_total{what="taken"}'
 WEBHOOKS = 16
 UNDER_WAY = 20
 """Events."""
-OVER_S = 20.0
-"""So long after a worker joined, or was killed, others have what was to be done: 10 s by themselves, which is told, and
-twice that beside other tests."""
+OVER_S = 10.0
+"""So long after a worker joined, or was killed, others have what was to be done."""
 
 
 @pytest.fixture(name="over")
